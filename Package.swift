@@ -1,0 +1,147 @@
+// swift-tools-version: 6.2
+// Skein: durable workflows for agents, on nothing but PostgreSQL.
+//
+// Targets stand on floors; a target imports only from the floors below it. The floors are listed from the bottom up.
+import PackageDescription
+
+let package = Package(
+    name: "skein",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "skein", targets: ["skein"]),
+        .executable(name: "skein-coordinator", targets: ["skein-coordinator"]),
+        .executable(name: "skein-worker", targets: ["skein-worker"]),
+        .executable(name: "skein-bench", targets: ["skein-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    ],
+    targets: [
+        // Floor 0: C libraries of the system.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+
+        // Floor 1: nouns, the database client, patterns, telemetry names.
+        .target(name: "WorkflowModel"),
+        .target(name: "Postgres", dependencies: ["CLibPQ"]),
+        .target(name: "Patterns", dependencies: ["CPCRE2"]),
+        .target(name: "Telemetry", dependencies: [.log]),
+
+        // Floor 2: expressions, JSON Schema, the embedded SQL.
+        .target(name: "Expressions", dependencies: ["WorkflowModel", "Patterns"]),
+        .target(name: "JSONSchema", dependencies: ["WorkflowModel", "Patterns"]),
+        .target(name: "Schema", dependencies: ["Postgres"]),
+
+        // Floor 3: the workflow file, and what a worker may do with the queue.
+        .target(name: "Definitions", dependencies: ["WorkflowModel", "Expressions", "JSONSchema", .yams, .crypto]),
+        .target(name: "TaskQueue", dependencies: ["WorkflowModel", "Postgres"]),
+
+        // Floor 4: the pure engine; one agent call.
+        .target(name: "Engine", dependencies: ["WorkflowModel", "Expressions", "JSONSchema"]),
+        .target(
+            name: "AgentCalls",
+            dependencies: ["WorkflowModel", "Expressions", "Telemetry", .asyncHTTPClient, .subprocess, .log, .nioCore, .nioHTTP1]),
+
+        // Floor 5: what the coordinator loads and saves.
+        .target(
+            name: "RunStore",
+            dependencies: ["WorkflowModel", "Expressions", "JSONSchema", "Postgres", "Definitions", "TaskQueue", "Engine", .crypto]),
+
+        // Floor 6: the services of the two binaries.
+        .target(
+            name: "Coordination",
+            dependencies: ["WorkflowModel", "Postgres", "Telemetry", "Schema", "Engine", "RunStore", .log, .lifecycle]),
+        .target(
+            name: "Working",
+            dependencies: ["WorkflowModel", "Postgres", "Telemetry", "TaskQueue", "AgentCalls", .log, .lifecycle]),
+
+        // Floor 7: HTTP.
+        .target(
+            name: "AdminAPI",
+            dependencies: [
+                "WorkflowModel", "Postgres", "Telemetry", "Schema", "Definitions", "RunStore", "Coordination", .hummingbird, .log, .crypto,
+                .nioCore, .httpTypes,
+            ]),
+
+        // Floor 8: executables.
+        .executableTarget(
+            name: "skein-coordinator",
+            dependencies: [
+                "WorkflowModel", "Postgres", "Telemetry", "Schema", "RunStore", "Coordination", "AdminAPI", .argumentParser, .configuration,
+                .log, .lifecycle,
+            ]),
+        .executableTarget(
+            name: "skein-worker",
+            dependencies: [
+                "WorkflowModel", "Postgres", "Telemetry", "Schema", "TaskQueue", "AgentCalls", "Working", .argumentParser, .configuration,
+                .log, .lifecycle,
+            ]),
+        .executableTarget(
+            name: "skein",
+            dependencies: [
+                "WorkflowModel", "Postgres", "Telemetry", "Schema", "Expressions", "Definitions", "RunStore", .argumentParser,
+                .configuration, .log, .asyncHTTPClient, .hummingbird, .lifecycle, .nioCore,
+            ]),
+        .executableTarget(
+            name: "skein-bench",
+            dependencies: ["WorkflowModel", "Postgres", "Schema", .argumentParser, .asyncHTTPClient, .nioCore]),
+
+        // Tests, from the bottom up.
+        .target(name: "PostgresTestKit", dependencies: ["Postgres", "Schema"], path: "Tests/PostgresTestKit"),
+        .testTarget(name: "WorkflowModelTests", dependencies: ["WorkflowModel"]),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "PostgresTestKit"]),
+        .testTarget(name: "ExpressionsTests", dependencies: ["Expressions", "Patterns", "WorkflowModel"]),
+        .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema", "Patterns", "WorkflowModel"]),
+        .testTarget(name: "SchemaTests", dependencies: ["Schema", "Postgres", "PostgresTestKit"]),
+        .testTarget(name: "DefinitionsTests", dependencies: ["Definitions", "WorkflowModel"]),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Definitions", "Expressions", "WorkflowModel"]),
+        .testTarget(
+            name: "AgentCallsTests", dependencies: ["AgentCalls", "WorkflowModel", .nioCore, .nioHTTP1, .nioPosix]),
+        .testTarget(
+            name: "RunStoreTests",
+            dependencies: ["RunStore", "TaskQueue", "Engine", "Definitions", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["WorkflowModel", "Postgres", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .subprocess]),
+    ]
+)
+
+extension Target.Dependency {
+    static var argumentParser: Self { .product(name: "ArgumentParser", package: "swift-argument-parser") }
+    static var asyncHTTPClient: Self { .product(name: "AsyncHTTPClient", package: "async-http-client") }
+    static var collections: Self { .product(name: "OrderedCollections", package: "swift-collections") }
+    static var configuration: Self { .product(name: "Configuration", package: "swift-configuration") }
+    static var crypto: Self { .product(name: "Crypto", package: "swift-crypto") }
+    static var httpTypes: Self { .product(name: "HTTPTypes", package: "swift-http-types") }
+    static var hummingbird: Self { .product(name: "Hummingbird", package: "hummingbird") }
+    static var lifecycle: Self { .product(name: "ServiceLifecycle", package: "swift-service-lifecycle") }
+    static var log: Self { .product(name: "Logging", package: "swift-log") }
+    static var nioCore: Self { .product(name: "NIOCore", package: "swift-nio") }
+    static var nioHTTP1: Self { .product(name: "NIOHTTP1", package: "swift-nio") }
+    static var nioPosix: Self { .product(name: "NIOPosix", package: "swift-nio") }
+    static var subprocess: Self { .product(name: "Subprocess", package: "swift-subprocess") }
+    static var yams: Self { .product(name: "Yams", package: "Yams") }
+}
+
+// The same settings for every target: Swift 6 mode, and a warning stops the build.
+for target in package.targets where target.type != .system {
+    target.swiftSettings = [
+        .swiftLanguageMode(.v6),
+        .treatAllWarnings(as: .error),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ]
+}

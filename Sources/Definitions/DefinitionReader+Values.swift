@@ -1,0 +1,215 @@
+// Single values: text, numbers, durations, sizes, words, names.
+
+import WorkflowModel
+
+extension DefinitionReader {
+    mutating func text(_ field: Field) -> String? {
+        if let text = field.string { return text }
+        var fix: String?
+        if case .scalar(let value) = field.node.content, value != .null { fix = "put it in quotes: \"\(field.node.text)\"" }
+        wrongType(field, expected: "text", fix: fix)
+        return nil
+    }
+
+    mutating func integer(_ field: Field, in range: ClosedRange<Int>) -> Int? {
+        guard case .scalar(.int(let value)) = field.node.content else {
+            wrongType(field, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
+            return nil
+        }
+        guard let number = Int(exactly: value), range.contains(number) else {
+            report(.outOfRange, "\(Self.subject(field)) goes from \(range.lowerBound) to \(range.upperBound); \(value) is outside", at: field)
+            return nil
+        }
+        return number
+    }
+
+    mutating func number(_ field: Field, in range: ClosedRange<Double>) -> Double? {
+        guard case .scalar(let scalar) = field.node.content, let value = scalar.doubleValue else {
+            wrongType(field, expected: "a number from \(range.lowerBound) to \(range.upperBound)")
+            return nil
+        }
+        guard range.contains(value) else {
+            report(.outOfRange, "\(Self.subject(field)) goes from \(range.lowerBound) to \(range.upperBound); \(value) is outside", at: field)
+            return nil
+        }
+        return value
+    }
+
+    /// A duration in whole milliseconds.
+    mutating func duration(_ field: Field, allowZero: Bool = false) -> Duration? {
+        let expected = "a duration such as 250ms, 5s, 2m, 48h or 7d"
+        guard let text = field.string else {
+            var fix: String?
+            if case .scalar(.int(let value)) = field.node.content, value >= 0 { fix = "name the unit: \(value)s" }
+            wrongType(field, expected: expected, fix: fix)
+            return nil
+        }
+        if text.contains("${{") {
+            report(.invalidDuration, "\(Self.subject(field)) holds no expressions; it takes \(expected)", at: field)
+            return nil
+        }
+        guard let duration = DurationText.parse(text) else {
+            report(
+                .invalidDuration, "\(Wording.quoted(text)) is no duration", at: field,
+                fix: "write \(expected), a sum such as 1h30m, or ISO 8601 such as PT5M; at most \(DurationText.format(DurationText.longest))")
+            return nil
+        }
+        if duration == .zero, !allowZero {
+            report(.outOfRange, "\(Self.subject(field)) must be longer than zero", at: field, fix: "leave it out if there is to be no limit")
+            return nil
+        }
+        guard duration.wholeMicroseconds % 1000 == 0 else {
+            report(.invalidDuration, "\(Wording.quoted(text)) is finer than a millisecond", at: field, fix: "round it to whole milliseconds")
+            return nil
+        }
+        return duration
+    }
+
+    /// A number of bytes: a whole number, or text with a unit.
+    mutating func size(_ field: Field) -> Int? {
+        let largest = 1 << 30
+        var value: Int?
+        switch field.node.content {
+        case .scalar(.int(let number)): value = Int(exactly: number)
+        case .scalar(.string(let text)):
+            guard let size = SizeText.parse(text) else {
+                report(
+                    .invalidSize, "\(Wording.quoted(text)) is no size", at: field,
+                    fix: SizeText.decimalUnit(text) ? "units are powers of 1024: KiB, MiB, GiB" : "write a size such as 512B, 64KiB or 1MiB")
+                return nil
+            }
+            value = size
+        case .scalar, .sequence, .mapping:
+            wrongType(field, expected: "a size such as 64KiB")
+            return nil
+        }
+        guard let value, (1...largest).contains(value) else {
+            report(.outOfRange, "\(Self.subject(field)) goes from 1B to 1GiB", at: field)
+            return nil
+        }
+        return value
+    }
+
+    /// One of a closed list of words.
+    mutating func word<Word: RawRepresentable & CaseIterable>(_ field: Field, _ type: Word.Type) -> Word? where Word.RawValue == String {
+        let words = Word.allCases.map(\.rawValue)
+        guard let text = field.string else {
+            wrongType(field, expected: Wording.either(words))
+            return nil
+        }
+        if let word = Word(rawValue: text) { return word }
+        unknownWord(text, of: words, at: field)
+        return nil
+    }
+
+    mutating func unknownWord(_ text: String, of words: [String], at field: Field) {
+        report(
+            .unknownWord, "\(Self.subject(field)) is \(Wording.either(words)), not \(Wording.quoted(text))", at: field,
+            fix: Suggestion.closest(to: text, among: words).map { "did you mean \"\($0)\"?" })
+    }
+
+    /// Text that is formed as a name.
+    mutating func name(_ field: Field, _ pattern: NamePattern) -> String? {
+        guard let text = text(field) else { return nil }
+        guard pattern.matches(text) else {
+            let made = pattern.made(from: text)
+            report(
+                .invalidName, "\(Wording.quoted(text)) cannot be \(pattern.what): it takes \(pattern.rule)", at: field,
+                fix: made.map { "for example \($0)" })
+            return nil
+        }
+        return text
+    }
+
+    /// A JSON Schema: taken as it is.
+    mutating func schema(_ field: Field) -> JSONValue? {
+        switch field.node.content {
+        case .mapping, .scalar(.bool): return field.node.json
+        case .scalar, .sequence:
+            report(
+                .invalidSchema, "\(Self.subject(field)) is a JSON Schema, which is a mapping or a boolean, but this is \(field.node.kindName)",
+                at: field, fix: "for example { type: object, required: [text] }")
+            return nil
+        }
+    }
+}
+
+/// Sizes as the workflow file writes them: `512B`, `64KiB`, `1MiB`, `2GiB`.
+enum SizeText {
+    private static let units: [(String, Int)] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)]
+
+    /// The number of bytes. Nil for anything else.
+    static func parse(_ text: String) -> Int? {
+        for (unit, size) in units where text.hasSuffix(unit) {
+            let digits = text.dropLast(unit.count)
+            guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = Int(digits) else { return nil }
+            let (bytes, overflow) = count.multipliedReportingOverflow(by: size)
+            return overflow ? nil : bytes
+        }
+        return nil
+    }
+
+    /// Whether the text ends in a unit that others use for powers of 1000 or 1024.
+    static func decimalUnit(_ text: String) -> Bool {
+        ["kb", "mb", "gb", "k", "m", "g"].contains { text.lowercased().hasSuffix($0) }
+    }
+}
+
+/// How names are formed.
+enum NamePattern {
+    case workflow, step, agent, queue, label
+
+    /// What the name is for.
+    var what: String {
+        switch self {
+        case .workflow: "the name of a workflow"
+        case .step: "the id of a step"
+        case .agent: "the name of an agent"
+        case .queue: "the name of a queue"
+        case .label: "a label"
+        }
+    }
+
+    /// The rule in words.
+    var rule: String {
+        switch self {
+        case .workflow: "a-z first, then a-z, 0-9 and -, up to 64 characters"
+        case .step: "a-z first, then a-z, 0-9 and _, up to 64 characters"
+        case .agent: "a-z first, then a-z, 0-9, - and _, up to 64 characters"
+        case .queue: "a-z first, then a-z, 0-9, -, _ and ., up to 64 characters"
+        case .label: "letters, digits, -, _, . and /, up to 64 characters"
+        }
+    }
+
+    private func allows(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x61...0x7A, 0x30...0x39: true
+        case 0x2D: self != .step
+        case 0x5F: self != .workflow
+        case 0x2E: self == .queue || self == .label
+        case 0x2F, 0x41...0x5A: self == .label
+        default: false
+        }
+    }
+
+    func matches(_ text: String) -> Bool {
+        guard let first = text.utf8.first, text.utf8.count <= 64 else { return false }
+        return (self == .label || (first >= 0x61 && first <= 0x7A)) && text.utf8.allSatisfy(allows)
+    }
+
+    /// A name near to the text.
+    func made(from text: String) -> String? {
+        let joint: UInt8 = self == .step ? 0x5F : 0x2D
+        var bytes: [UInt8] = []
+        for byte in text.lowercased().utf8 {
+            if allows(byte) {
+                bytes.append(byte)
+            } else if let last = bytes.last, last != joint {
+                bytes.append(joint)
+            }
+        }
+        while let first = bytes.first, !(first >= 0x61 && first <= 0x7A) { bytes.removeFirst() }
+        while bytes.last == joint { bytes.removeLast() }
+        return bytes.isEmpty ? nil : String(decoding: bytes.prefix(64), as: UTF8.self)
+    }
+}

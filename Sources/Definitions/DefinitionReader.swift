@@ -1,0 +1,91 @@
+// Tree → definition. Every method reads one part of the language, reports what is wrong with it, and goes on.
+
+import WorkflowModel
+
+struct DefinitionReader {
+    let options: DecodingOptions
+    /// The file, where there is one; nil for what comes from the database, whose expressions have been checked when it was registered.
+    let source: SourceText?
+    var bag = DiagnosticBag()
+    /// The agents that steps may name.
+    var agentNames: [String] = []
+
+    init(options: DecodingOptions, source: SourceText?) {
+        self.options = options
+        self.source = source
+    }
+
+    // MARK: Reporting
+
+    mutating func report(_ code: DiagnosticCode, _ message: @autoclosure () -> String, at field: Field, fix: String? = nil) {
+        if bag.isFull { return }
+        bag.add(
+            Diagnostic(
+                code: code, message: message(), path: field.path.text, position: field.node.position, length: field.node.length, fix: fix))
+    }
+
+    /// Reports a key rather than its value.
+    mutating func reportKey(
+        _ code: DiagnosticCode, _ message: @autoclosure () -> String, _ member: DocumentMember, in parent: DocumentPath, fix: String? = nil
+    ) {
+        if bag.isFull { return }
+        bag.add(
+            Diagnostic(
+                code: code, message: message(), path: DocumentPath.key(parent, member.key).text, position: member.position,
+                length: member.key.unicodeScalars.count, fix: fix))
+    }
+
+    mutating func wrongType(_ field: Field, expected: String, fix: String? = nil) {
+        report(.wrongType, "\(Self.subject(field)) takes \(expected), but this is \(field.node.kindName)", at: field, fix: fix)
+    }
+
+    /// What a message calls a value: the key it belongs to.
+    static func subject(_ field: Field) -> String {
+        switch field.path {
+        case .root: "the file"
+        case .key(_, let key): "`\(key)`"
+        case .index(.key(_, let key), _): "an entry of `\(key)`"
+        case .index: "an entry"
+        }
+    }
+
+    // MARK: Mappings
+
+    /// A mapping whose keys have been checked against a vocabulary.
+    struct Entries {
+        let field: Field
+        let members: [DocumentMember]
+
+        func member(_ key: String) -> DocumentMember? { members.first { $0.key == key } }
+        subscript(key: String) -> Field? { member(key).map { field.member($0) } }
+    }
+
+    /// Takes a mapping and reports the keys that do not belong into it.
+    mutating func entries(_ field: Field, _ vocabulary: Vocabulary) -> Entries? {
+        guard let members = field.members else {
+            report(.wrongType, "\(vocabulary.what) is a mapping, but this is \(field.node.kindName)", at: field)
+            return nil
+        }
+        for member in members where !vocabulary.known.contains(member.key) {
+            if bag.isFull { break }
+            if vocabulary.later.contains(member.key) {
+                reportKey(
+                    .notYet, "`\(member.key)` belongs to the language, but this release cannot run it yet", member, in: field.path,
+                    fix: "leave it out for now")
+                continue
+            }
+            let suggestion = vocabulary.suggestion(for: member.key)
+            reportKey(
+                .unknownKey, "\(vocabulary.what) has no key \(Wording.quoted(member.key))", member, in: field.path,
+                fix: suggestion.map { "did you mean \"\($0)\"?" } ?? "\(vocabulary.what) has \(Wording.either(vocabulary.known))")
+        }
+        return Entries(field: field, members: members)
+    }
+
+    /// The value of a key that must be there.
+    mutating func required(_ key: String, in entries: Entries, _ what: String, fix: String) -> Field? {
+        if let field = entries[key] { return field }
+        report(.missingKey, "\(what) needs `\(key)`", at: entries.field, fix: fix)
+        return nil
+    }
+}

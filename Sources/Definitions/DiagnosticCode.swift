@@ -1,0 +1,123 @@
+// The closed list of what can be wrong with a workflow file. Raw codes are an interface: they never change their meaning.
+
+/// The kind of a finding.
+public enum DiagnosticCode: String, Sendable, Hashable, CaseIterable {
+    // The text.
+
+    /// The file holds no document.
+    case emptyFile = "E2100"
+    /// The text is no YAML or JSON.
+    case syntax = "E2101"
+    /// The file holds more than one document.
+    case severalDocuments = "E2102"
+    /// The file is larger, deeper or has more values than a workflow may have.
+    case tooLarge = "E2103"
+    /// A step is named that does not exist where it is named.
+    case unknownStep = "E2104"
+    /// An anchor or an alias.
+    case alias = "E2105"
+    /// A merge key, `<<`.
+    case mergeKey = "E2106"
+    /// A tag such as `!!str`.
+    case tag = "E2107"
+    /// A key that is not text.
+    case keyNotText = "E2108"
+    /// A key that occurs twice in one mapping.
+    case duplicateKey = "E2109"
+    /// Steps that wait for each other in a circle.
+    case cycle = "E2110"
+    /// A value that cannot be stored: U+0000, an infinite number.
+    case unstorable = "E2111"
+
+    // Keys and values.
+
+    /// A key that the language does not know.
+    case unknownKey = "E2112"
+    /// A value of another type than the key takes.
+    case wrongType = "E2113"
+    /// A key that must be there is not.
+    case missingKey = "E2114"
+    /// A key or word that belongs to the language but that this release cannot run.
+    case notYet = "E2115"
+    /// A value outside its range.
+    case outOfRange = "E2116"
+    /// A word that is none of those that may stand here.
+    case unknownWord = "E2117"
+    /// A text that is no duration.
+    case invalidDuration = "E2118"
+    /// A text that is no size.
+    case invalidSize = "E2119"
+
+    // Expressions.
+
+    /// An expression of a type that cannot stand here.
+    case expressionType = "E2120"
+    /// An expression that cannot be parsed.
+    case expressionSyntax = "E2121"
+    /// A name that means nothing where it stands.
+    case unknownName = "E2122"
+    /// A function that does not exist, or that is called in a way it cannot be.
+    case unknownFunction = "E2123"
+    /// A member that a step's state does not have.
+    case unknownMember = "E2124"
+    /// A reference to a step that cannot have run yet.
+    case stepNotBefore = "E2125"
+    /// A step that refers to its own outcome.
+    case selfReference = "E2126"
+    /// A secret where none may be.
+    case misplacedSecret = "E2127"
+    /// An expression in a key.
+    case expressionInKey = "E2128"
+    /// An expression larger than it may be.
+    case expressionTooLarge = "E2129"
+
+    // Workflows, blocks and steps.
+
+    /// A name that is not formed as names are.
+    case invalidName = "E2130"
+    /// Two steps of one block, or two agents, with the same name.
+    case duplicateName = "E2131"
+    /// A step that does nothing.
+    case noVerb = "E2132"
+    /// A step that does two things.
+    case severalVerbs = "E2133"
+    /// A file or block with more than one of `steps`, `graph` and `states`.
+    case severalBodies = "E2134"
+    /// A block without steps.
+    case emptyBlock = "E2135"
+    /// `needs` outside of a graph.
+    case needsOutsideGraph = "E2136"
+    /// A step that is named twice in one `needs`.
+    case duplicateNeed = "E2137"
+    /// A modifier that the step's verb has no use for.
+    case misplacedModifier = "E2138"
+
+    // Agents.
+
+    /// An agent that nobody knows.
+    case unknownAgent = "E2140"
+    /// The `noop` agent outside of tests and benchmarks.
+    case noopRefused = "E2141"
+    /// An address that cannot be called.
+    case invalidURL = "E2142"
+    /// A header field, environment variable or method that the protocol does not allow.
+    case invalidHeader = "E2143"
+    /// A JSON Schema that is neither a mapping nor a boolean.
+    case invalidSchema = "E2144"
+
+    // Warnings.
+
+    /// A word that YAML 1.1 took for a boolean; here it is text.
+    case yamlWord = "W2190"
+    /// A number with a leading zero, which some take for octal and others for text.
+    case leadingZero = "W2191"
+    /// A division of two whole numbers, which drops the remainder.
+    case integerDivision = "W2192"
+    /// A condition that is always true or always false.
+    case constantCondition = "W2193"
+    /// A word in `on` that is no failure type but looks like one.
+    case unknownFailure = "W2194"
+
+    /// How bad a finding of this kind is.
+    public var severity: Diagnostic.Severity { rawValue.hasPrefix("W") ? .warning : .error }
+}

@@ -1,0 +1,70 @@
+// Why an expression is refused, or why its evaluation failed.
+
+/// An error of an expression. It names the source, the place and the reason, and never contains data that was evaluated.
+public struct ExpressionError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What went wrong.
+    public enum Kind: String, Sendable, Hashable {
+        /// The source does not follow the grammar, or a macro is used in a way that it cannot be.
+        case syntax
+        /// A variable or a function of this name does not exist.
+        case unknownName
+        /// A function was given too many or too few arguments.
+        case arity
+        /// An operator or a function does not take values of these types.
+        case type
+        /// The operation failed on these values: a missing field, a division by zero, an overflow, a bad index.
+        case evaluation
+        /// The source, the evaluation or its result is larger than the limits allow.
+        case limit
+    }
+
+    /// What went wrong.
+    public let kind: Kind
+    /// A sentence for the author of the expression.
+    public let message: String
+    /// Where in `source`, in bytes of UTF-8.
+    public let offset: Int
+    /// The line in `source`, counted from 1.
+    public let line: Int
+    /// The column in that line, in characters counted from 1.
+    public let column: Int
+    /// The expression, without its delimiters.
+    public let source: String
+    /// In a template: where the text with the expression is, as a JSON pointer (`/headers/authorization`).
+    public var path: String?
+    /// In a template: where `source` starts in that text, in bytes of UTF-8.
+    public var textOffset: Int
+
+    /// An error at a byte offset of `source`.
+    public init(kind: Kind, message: String, offset: Int, source: String, path: String? = nil, textOffset: Int = 0) {
+        let bytes = source.utf8
+        let bounded = min(max(offset, 0), bytes.count)
+        let prefix = String(decoding: bytes.prefix(bounded), as: UTF8.self)
+        let lineStart = prefix.utf8.lastIndex(of: 0x0A).map { prefix.utf8.index(after: $0) } ?? prefix.startIndex
+        self.kind = kind
+        self.message = message
+        self.offset = bounded
+        self.line = prefix.utf8.reduce(1) { $1 == 0x0A ? $0 + 1 : $0 }
+        self.column = prefix[lineStart...].count + 1
+        self.source = source
+        self.path = path
+        self.textOffset = textOffset
+    }
+
+    /// The reason with the place: `no such key "score" (line 1, column 7)`.
+    public var description: String {
+        let place = source.isEmpty ? "" : " (line \(line), column \(column))"
+        return path.map { "\($0): \(message)\(place)" } ?? message + place
+    }
+}
+
+/// What the parts of this module throw among themselves: an `ExpressionError` that does not know its source yet.
+struct Fault: Error {
+    var kind: ExpressionError.Kind
+    var message: String
+    var offset: Int
+
+    func error(in source: String) -> ExpressionError {
+        ExpressionError(kind: kind, message: message, offset: offset, source: source)
+    }
+}

@@ -1,0 +1,158 @@
+// Many statements in one round trip.
+
+import CLibPQ
+
+extension PostgresConnection {
+    /// Sends all statements at once and reads all answers: one round trip for the batch.
+    ///
+    /// Outside of a transaction the batch is a transaction of its own (unless its statements begin or commit one themselves). An error
+    /// anywhere rejects the whole batch; the statements after it were not run.
+    public func pipeline(_ batch: [(SQL, [Parameter])]) throws(PostgresError) -> [Rows] {
+        if batch.isEmpty { return [] }
+        let connection = try opened()
+        do {
+            return try pipelinedAgainIfOutdated(connection, batch)
+        } catch {
+            if transactionPhase != .none && transactionFailure == nil { transactionFailure = error }
+            throw error
+        }
+    }
+
+    /// Sends a batch a second time if its first failure was only that a prepared statement had outlived a change of its tables.
+    private func pipelinedAgainIfOutdated(
+        _ connection: OpaquePointer, _ batch: [(SQL, [Parameter])]
+    ) throws(PostgresError) -> [Rows] {
+        let isAlone = transactionPhase == .none && PQtransactionStatus(connection) == PQTRANS_IDLE
+        do {
+            return try pipelined(connection, batch, mayCommit: transactionPhase == .none)
+        } catch {
+            let mayRepeat = isAlone && isUsable && !batch.contains { $0.0.controlsTransaction }
+            guard error.code == .statementOutdated && mayRepeat else { throw error }
+        }
+        return try pipelined(connection, batch, mayCommit: true)
+    }
+
+    private enum Expected {
+        case begin
+        case prepared(SQL, PreparedStatement)
+        case answer(SQL)
+
+        var sql: SQL {
+            switch self {
+            case .begin: "begin"
+            case .prepared(let sql, _), .answer(let sql): sql
+            }
+        }
+    }
+
+    /// The batch with everything it needs before it: the BEGIN that is still owed, and statements that are not prepared yet.
+    func pipelined(_ connection: OpaquePointer, _ batch: [(SQL, [Parameter])], mayCommit: Bool) throws(PostgresError) -> [Rows] {
+        try makeRoomForStatements(connection)
+        guard PQenterPipelineMode(connection) == 1 else { throw notSent(connection, "pipeline") }
+        var expected: [Expected] = []
+        expected.reserveCapacity(batch.count + 2)
+        var isSent = true
+        if case .pending(let mode) = transactionPhase {
+            isSent = PQsendQueryParams(connection, mode.begin, 0, nil, nil, nil, nil, 1) == 1
+            expected.append(.begin)
+            transactionPhase = .open
+        }
+        for (sql, parameters) in batch where isSent {
+            encoder.encode(parameters)
+            var name = statements.name(for: sql, types: encoder.types)
+            if name == nil {
+                let statement = statements.add(sql, types: encoder.types)
+                isSent = PQsendPrepare(connection, statement.name, sql.text, Int32(statement.types.count), statement.types) == 1
+                expected.append(.prepared(sql, statement))
+                name = statement.name
+            }
+            if let name, isSent {
+                isSent =
+                    encoder.withArrays { values, lengths, formats, count in
+                        PQsendQueryPrepared(connection, name, count, values, lengths, formats, 1)
+                    } == 1
+                expected.append(.answer(sql))
+            }
+        }
+        guard isSent, PQpipelineSync(connection) == 1 else {
+            // A pipeline that was sent in part has no end that the server could answer.
+            let error = notSent(connection, "pipeline")
+            close()
+            throw error
+        }
+        return try pipelineAnswers(connection, expected, mayCommit: mayCommit)
+    }
+
+    private func pipelineAnswers(
+        _ connection: OpaquePointer, _ expected: [Expected], mayCommit: Bool
+    ) throws(PostgresError) -> [Rows] {
+        let deadline = answerDeadline
+        var answers: [Rows] = []
+        answers.reserveCapacity(expected.count)
+        var failure: PostgresError?
+        for step in expected {
+            guard let result = try nextResult(connection, before: deadline, mayCommit: mayCommit) else {
+                throw outOfStep(connection, failure, mayCommit: mayCommit)
+            }
+            var isGood = false
+            if PQresultStatus(result.pointer) != PGRES_PIPELINE_ABORTED {
+                do {
+                    try check(connection, result, mayCommit: mayCommit)
+                    isGood = true
+                } catch {
+                    if failure == nil { failure = error }
+                    if PQstatus(connection) == CONNECTION_BAD || !isUsable {
+                        health.markBroken()
+                        throw named(failure ?? error, by: step.sql)
+                    }
+                }
+            }
+            switch step {
+            case .begin:
+                break
+            case .prepared(let sql, let statement):
+                if !isGood { statements.remove(statement, of: sql) }
+            case .answer:
+                if isGood { answers.append(Rows(storage: result)) }
+            }
+            if !isGood, let first = failure, first.statement == nil { failure = named(first, by: step.sql) }
+            // Each statement's answers end with a null.
+            guard try nextResult(connection, before: deadline, mayCommit: mayCommit) == nil else {
+                throw outOfStep(connection, failure, mayCommit: mayCommit)
+            }
+        }
+        guard let end = try nextResult(connection, before: deadline, mayCommit: mayCommit),
+            PQresultStatus(end.pointer) == PGRES_PIPELINE_SYNC, PQexitPipelineMode(connection) == 1
+        else { throw outOfStep(connection, failure, mayCommit: mayCommit) }
+        health.update(connection)
+        if let failure { throw failure }
+        return answers
+    }
+
+    /// The answers ended too early, which is what a connection that broke after an error looks like, or did not end.
+    private func outOfStep(_ connection: OpaquePointer, _ failure: PostgresError?, mayCommit: Bool) -> PostgresError {
+        let isLost = PQstatus(connection) == CONNECTION_BAD
+        let message = PQerrorMessage(connection).map { String(cString: $0).trimmedEnd } ?? ""
+        close()
+        var error =
+            failure ?? PostgresError(code: .protocolViolation, message: "The answers of a pipeline did not match its statements. \(message)")
+        if isLost { error.code = .connectionLost }
+        error.outcomeUnknown = mayCommit
+        return error
+    }
+
+    /// See `StatementCache.limit`.
+    private func makeRoomForStatements(_ connection: OpaquePointer) throws(PostgresError) {
+        guard statements.count >= StatementCache.limit, PQtransactionStatus(connection) != PQTRANS_INERROR else { return }
+        try simple(connection, "deallocate all", mayCommit: false)
+        statements.forgetAll()
+    }
+}
+
+extension SQL {
+    /// Whether the statement begins or ends a transaction.
+    fileprivate var controlsTransaction: Bool {
+        let word = text.drop(while: \.isWhitespace).prefix(while: \.isLetter).lowercased()
+        return ["begin", "start", "commit", "end", "rollback", "abort", "prepare", "savepoint", "release"].contains(word)
+    }
+}

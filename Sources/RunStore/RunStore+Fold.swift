@@ -1,0 +1,264 @@
+// The fold: outcomes, orders and due timers become steps, tasks and endings, under the runs' locks.
+
+import Engine
+public import Postgres
+public import WorkflowModel
+
+extension RunStore {
+    /// Folds what is due of up to `limit` runs, in one transaction. When the batch cannot be written, it is halved until the run that
+    /// cannot be folded stands alone; that one is set aside (quarantined), and the others go on.
+    public func fold(upTo limit: Int, on connection: PostgresConnection) async throws(PostgresError) -> FoldReport {
+        let attempt = FoldAttempt()
+        do throws(PostgresError) {
+            return try await connection.transaction { db throws(PostgresError) in
+                try self.foldLocked(try db.query(Self.lockDueRuns, [.int32(Int32(clamping: limit))]), limit: limit, attempt, on: db)
+            }.finished(by: self)
+        } catch {
+            guard Self.isPoison(error), !attempt.runIDs.isEmpty else { throw error }
+            return try await bisect(attempt.runIDs[...], error, on: connection)
+        }
+    }
+
+    private func bisect(
+        _ ids: ArraySlice<RunID>, _ error: PostgresError, on connection: PostgresConnection
+    ) async throws(PostgresError) -> FoldReport {
+        if ids.count == 1, let id = ids.first {
+            let reason = error.description
+            try await quarantine(id, reason: reason, on: connection)
+            var report = FoldReport()
+            report.quarantined = [(id, reason)]
+            return report
+        }
+        var report = FoldReport()
+        let middle = ids.startIndex + ids.count / 2
+        for half in [ids[..<middle], ids[middle...]] {
+            do throws(PostgresError) {
+                report.add(
+                    try await connection.transaction { db throws(PostgresError) in
+                        try self.foldLocked(
+                            try db.query(Self.lockGivenRuns, [.uuidArray(half.map(\.pair))]), limit: .max, FoldAttempt(), on: db)
+                    }.finished(by: self))
+            } catch {
+                guard Self.isPoison(error) else { throw error }
+                report.add(try await bisect(half, error, on: connection))
+            }
+        }
+        return report
+    }
+
+    /// Sets a run aside: nothing folds it until an operator has looked.
+    public func quarantine(_ id: RunID, reason: String, on connection: PostgresConnection) async throws(PostgresError) {
+        _ = try await connection.query(
+            "update skein.run set quarantined_at = clock_timestamp(), quarantine_reason = $2 where run_id = $1",
+            [.uuid(id.pair), .text(reason)])
+    }
+
+    // An error that the same data gives again: of the data, of a constraint, of a limit. Everything else passes, or is not the run's fault.
+    private static func isPoison(_ error: PostgresError) -> Bool {
+        switch error.sqlState?.stateClass {
+        case .dataException, .integrityConstraintViolation, .programLimitExceeded: true
+        default: false
+        }
+    }
+
+    static let lockDueRuns: SQL = "select * from skein.lock_due_runs_v1($1)"
+
+    private static let lockGivenRuns: SQL = """
+        select r.run_id, r.namespace_id, r.version_id, r.revision, r.history_length, r.unsettled, r.live, r.block_ending, r.started_at,
+               r.cancel_requested_at, r.cancel_reason, r.submitted_at, r.deadline_at, r.trigger, r.labels, true, true, true
+          from skein.run r
+         where r.run_id = any ($1) and r.quarantined_at is null
+           for update skip locked
+        """
+
+    private static let readSettled: SQL = """
+        select run_id, path, fence, session_id, outcome::text, output, failure, claimed_at, settled_at, attempt, losses, retry_state,
+               step_started_at
+          from skein.task where run_id = any ($1) and state = 'settled'
+         order by fence
+         limit $2
+        """
+
+    private static let readOrders: SQL = "select run_id, inbox_id, kind, body from skein.inbox where run_id = any ($1) order by inbox_id"
+
+    private static let readTimers: SQL = """
+        select run_id, path, kind from skein.timer where run_id = any ($1) and due_at <= skein.now() order by due_at
+        """
+
+    // The most outcomes that one transaction folds.
+    private static let outcomeLimit: Int32 = 2000
+
+    private func foldLocked(
+        _ locked: Rows, limit: Int, _ attempt: FoldAttempt, on db: isolated PostgresConnection
+    ) throws(PostgresError) -> FoldResult {
+        guard !locked.isEmpty else { return FoldResult() }
+        attempt.runIDs = locked.map { RunID($0.uuid(0)) }
+        let versions = try programs.load(locked.map { VersionID($0.int64(2)) }, on: db)
+        let ids = attempt.runIDs.map { Optional($0.pair) }
+
+        // What there is to fold, read after the locks were taken.
+        var batch: [(SQL, [Parameter])] = [("select skein.now()", [])]
+        let hasSettled = locked.contains { $0.bool(15) }
+        let hasOrders = locked.contains { $0.bool(16) }
+        let hasTimers = locked.contains { $0.bool(17) }
+        if hasSettled { batch.append((Self.readSettled, [.uuidArray(ids), .int32(Self.outcomeLimit)])) }
+        if hasOrders { batch.append((Self.readOrders, [.uuidArray(ids)])) }
+        if hasTimers { batch.append((Self.readTimers, [.uuidArray(ids)])) }
+        var answers = try db.pipeline(batch)[...]
+        let now = Timestamp(microseconds: answers.removeFirst()[0].timestamp(0))
+
+        var result = FoldResult()
+        var changes = ChangeSet()
+        var folds: [RunFold] = []
+        var positions: [RunID: Int] = [:]
+        for row in locked {
+            let id = RunID(row.uuid(0))
+            switch versions[VersionID(row.int64(2))] {
+            case .success(let version):
+                positions[id] = folds.count
+                folds.append(RunFold(id: id, revision: row.int64(3), version: version, frame: frame(id, row, version)))
+            case .failure(let unusable): result.report.quarantined.append((id, unusable.description))
+            case nil: result.report.quarantined.append((id, "the version does not exist"))
+            }
+        }
+        if hasSettled {
+            let rows = answers.removeFirst()
+            if rows.count == Int(Self.outcomeLimit) { result.report.wasFull = true }
+            for row in rows {
+                guard let position = positions[RunID(row.uuid(0))] else { continue }
+                folds[position].inputs.append(.outcome(Self.outcome(row)))
+            }
+        }
+        if hasOrders {
+            for row in answers.removeFirst() {
+                guard let position = positions[RunID(row.uuid(0))] else { continue }
+                changes.inboxIDs.append(row.int64(1))
+                folds[position].takeOrder(row.text(2), body: row.textOrNull(3))
+            }
+        }
+        if hasTimers {
+            for row in answers.removeFirst() {
+                guard let position = positions[RunID(row.uuid(0))] else { continue }
+                folds[position].inputs.append(row.text(2) == "deadline" ? .deadlinePassed : .backoffElapsed(StepPath(row.text(1))))
+            }
+        }
+        // A cancel that was acknowledged comes before everything that would start something.
+        for index in folds.indices { folds[index].putCancelFirst() }
+
+        try decideAll(&folds, &changes, &result.report, now: now, on: db)
+        for (id, reason) in result.report.quarantined {
+            _ = try db.query(
+                "update skein.run set quarantined_at = clock_timestamp(), quarantine_reason = $2 where run_id = $1",
+                [.uuid(id.pair), .text(reason)])
+        }
+        let runs = folds.map(\.change)
+        _ = try db.pipeline(changes.statements(for: runs, now: now))
+        result.report.runs = folds.count
+        result.report.wasFull = result.report.wasFull || locked.count >= limit
+        result.count(runs, changes)
+        result.folds = folds
+        return result
+    }
+
+    // What this coordinator remembers of the run, or a frame that knows nothing yet.
+    private func frame(_ id: RunID, _ row: Row, _ version: LoadedVersion) -> (Frame, isKnown: Bool) {
+        if var frame = frames.take(id, revision: row.int64(3)) {
+            frame.refresh(cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10))
+            return (frame, true)
+        }
+        let isStarted = row.int64(3) > 0 || row.int32(6) > 0 || row.int32(5) > 0
+        let facts = RunFacts(
+            id: id, version: version.number, historyLength: Int(row.int32(4)),
+            submittedAt: Timestamp(microseconds: row.timestamp(11)),
+            startedAt: row.timestampOrNull(8).map { Timestamp(microseconds: $0) }, trigger: row.text(13),
+            labels: row.textOrNull(14).map { JSONText(trusted: $0) }, input: nil,
+            root: isStarted
+                ? BlockFacts(
+                    unsettled: Int(row.int32(5)), live: Int(row.int32(6)),
+                    ending: row.textOrNull(7).flatMap { try? JSONValue(parsing: $0) }.flatMap { BlockEnding(json: $0) }) : nil,
+            cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10))
+        return (Frame(program: version.program, run: facts, isComplete: !isStarted), !isStarted)
+    }
+
+    private static func outcome(_ row: Row) -> TaskOutcome {
+        var task = TaskFacts(
+            attempt: Int(row.int32(9)), losses: Int(row.int32(10)),
+            startedAt: row.timestampOrNull(12).map { Timestamp(microseconds: $0) }, phase: .settled)
+        task.readRetryState(row.textOrNull(11))
+        return TaskOutcome(
+            path: StepPath(row.text(1)), fence: Fence(row.int64(2)), session: SessionID(row.int64(3)),
+            status: AttemptStatus(rawValue: row.text(4)) ?? .failed, output: row.textOrNull(5).map { JSONText(trusted: $0) },
+            failure: row.textOrNull(6).flatMap { try? JSONValue(parsing: $0) }.map { Failure(json: $0) },
+            claimedAt: Timestamp(microseconds: row.timestamp(7)), settledAt: Timestamp(microseconds: row.timestamp(8)), task: task)
+    }
+}
+
+/// The runs that a fold has locked, for whoever has to look into its failure. Used on the connection's thread only.
+final class FoldAttempt: Sendable {
+    private let ids = Guarded<[RunID]>([])
+    var runIDs: [RunID] {
+        get { ids.value }
+        set { ids.value = newValue }
+    }
+}
+
+/// One run in a fold.
+struct RunFold: Sendable {
+    let revision: Int64
+    var frame: Frame
+    var isKnown: Bool
+    var inputs: [Input] = []
+    var next = 0
+    var change: RunChange
+
+    init(id: RunID, revision: Int64, version: LoadedVersion, frame: (Frame, isKnown: Bool)) {
+        self.revision = revision
+        self.frame = frame.0
+        isKnown = frame.isKnown
+        change = RunChange(id: id, version: version, isNew: false, facts: frame.0.run)
+    }
+
+    mutating func takeOrder(_ kind: String, body: String?) {
+        switch kind {
+        case "start": inputs.append(.start)
+        case "cancel": inputs.append(.cancel(reason: body))
+        default: return
+        }
+    }
+
+    mutating func putCancelFirst() {
+        guard frame.run.cancelRequested, frame.run.root?.ending == nil else { return }
+        inputs.removeAll { if case .cancel = $0 { true } else { false } }
+        if frame.run.root == nil { inputs.removeAll() }
+        inputs.insert(.cancel(reason: frame.run.cancelReason), at: 0)
+    }
+}
+
+/// What a fold leaves behind when its transaction has committed.
+struct FoldResult: Sendable {
+    var report = FoldReport()
+    var folds: [RunFold] = []
+
+    mutating func count(_ runs: [RunChange], _ changes: ChangeSet) {
+        report.stepsSettled = changes.steps.count
+        for run in runs {
+            if let ending = run.ending { report.ended[ending.status, default: 0] += 1 }
+            for path in run.taskOrder {
+                switch run.tasks[path] {
+                case .insert, .ready, .wake: report.tasksReady += 1
+                case .wait, .delete, .nothing, nil: continue
+                }
+            }
+        }
+    }
+
+    // After the commit: what was decided is what this coordinator knows.
+    func finished(by store: RunStore) -> FoldReport {
+        for fold in folds where fold.change.ending == nil {
+            var frame = fold.frame
+            frame.committed()
+            store.frames.put(fold.change.id, revision: fold.revision + 1, frame)
+        }
+        return report
+    }
+}

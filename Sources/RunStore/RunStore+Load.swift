@@ -1,0 +1,140 @@
+// Loads facts: for small runs all at once, for large ones those that the engine asks for.
+
+import Engine
+import Postgres
+import WorkflowModel
+
+extension RunStore {
+    // Up to so many steps a definition's runs are loaded whole: one round trip instead of several small ones.
+    private static let smallProgram = 64
+
+    private static let stepColumns = "run_id, path, status::text, output, failure, attempt, started_at, finished_at"
+    private static let taskColumns = "run_id, path, state::text, attempt, losses, retry_state, step_started_at"
+    private static let liveStepColumns = "run_id, path, is_block, started_at, unmet, met, unsettled, live, block_ending"
+
+    private static let allSteps = SQL("select \(stepColumns) from skein.step where run_id = any ($1)")
+    private static let allTasks = SQL("select \(taskColumns) from skein.task where run_id = any ($1)")
+    private static let allLiveSteps = SQL("select \(liveStepColumns) from skein.live_step where run_id = any ($1)")
+    private static let inputs: SQL = "select run_id, input from skein.run where run_id = any ($1)"
+
+    private static let someSteps = SQL(
+        "select \(stepColumns) from skein.step join unnest($1, $2) as g (run_id, path) using (run_id, path)")
+    private static let someTasks = SQL(
+        "select \(taskColumns) from skein.task join unnest($1, $2) as g (run_id, path) using (run_id, path)")
+    private static let someLiveSteps = SQL(
+        "select \(liveStepColumns) from skein.live_step join unnest($1, $2) as g (run_id, path) using (run_id, path)")
+    // Under the rows' locks, in the order of their keys: a claim that is under way finishes first, and none begins.
+    private static let lockedTasks = SQL(
+        """
+        select \(taskColumns) from skein.task join unnest($1, $2) as g (run_id, path) using (run_id, path)
+         order by run_id, path for update of task
+        """)
+
+    func loadSmallRuns(_ folds: inout [RunFold], on db: isolated PostgresConnection) throws(PostgresError) {
+        let indices = folds.indices.filter { !folds[$0].isKnown && folds[$0].change.version.program.nodes.count <= Self.smallProgram }
+        guard !indices.isEmpty else { return }
+        var positions: [RunID: Int] = [:]
+        for index in indices { positions[folds[index].change.id] = index }
+        let ids: [Parameter] = [.uuidArray(indices.map { folds[$0].change.id.pair })]
+        let answers = try db.pipeline([(Self.allSteps, ids), (Self.allTasks, ids), (Self.allLiveSteps, ids), (Self.inputs, ids)])
+        var facts: [RunID: [StepPath: StepFacts]] = [:]
+        for row in answers[0] { facts[RunID(row.uuid(0)), default: [:]][StepPath(row.text(1))] = Self.settled(row) }
+        for row in answers[1] { facts[RunID(row.uuid(0)), default: [:]][StepPath(row.text(1))] = Self.task(row, isLocked: false) }
+        for row in answers[2] { facts[RunID(row.uuid(0)), default: [:]][StepPath(row.text(1))] = Self.liveStep(row) }
+        for row in answers[3] {
+            let id = RunID(row.uuid(0))
+            guard let index = positions[id] else { continue }
+            var run = folds[index].frame.run
+            run.input = JSONText(trusted: row.text(1))
+            folds[index].frame = Frame(program: folds[index].frame.program, run: run, steps: facts[id] ?? [:], isComplete: true)
+            folds[index].isKnown = true
+        }
+    }
+
+    func load(
+        _ missing: [(Int, MissingFacts)], into folds: inout [RunFold], on db: isolated PostgresConnection
+    ) throws(PostgresError) {
+        var keys: [(Int, StepPath)] = []
+        var locked: [(Int, StepPath)] = []
+        var inputIndices: [Int] = []
+        for (index, facts) in missing {
+            keys += facts.steps.sorted().map { (index, $0) }
+            locked += facts.lockedTasks.sorted().map { (index, $0) }
+            if facts.input { inputIndices.append(index) }
+        }
+        var positions: [RunID: Int] = [:]
+        for (index, _) in missing { positions[folds[index].change.id] = index }
+
+        var batch: [(SQL, [Parameter])] = []
+        let all = keys + locked
+        if !all.isEmpty {
+            let parameters = Self.parameters(all, folds)
+            batch.append((Self.someSteps, parameters))
+            batch.append((Self.someLiveSteps, parameters))
+            batch.append((Self.someTasks, Self.parameters(keys, folds)))
+            batch.append((Self.lockedTasks, Self.parameters(locked, folds)))
+        }
+        if !inputIndices.isEmpty { batch.append((Self.inputs, [.uuidArray(inputIndices.map { folds[$0].change.id.pair })])) }
+        var answers = try db.pipeline(batch)[...]
+
+        var found: [Int: [StepPath: StepFacts]] = [:]
+        if !all.isEmpty {
+            for (index, path) in all { found[index, default: [:]][path] = .notStarted }
+            for row in answers.removeFirst() { Self.put(row, Self.settled(row), positions, &found) }
+            for row in answers.removeFirst() { Self.put(row, Self.liveStep(row), positions, &found) }
+            for row in answers.removeFirst() { Self.put(row, Self.task(row, isLocked: false), positions, &found) }
+            for row in answers.removeFirst() { Self.put(row, Self.task(row, isLocked: true), positions, &found) }
+        }
+        for (index, facts) in found { folds[index].frame.add(facts.map { ($0.key, $0.value) }) }
+        if !inputIndices.isEmpty {
+            for row in answers.removeFirst() {
+                guard let index = positions[RunID(row.uuid(0))] else { continue }
+                folds[index].frame.add(input: JSONText(trusted: row.text(1)))
+            }
+        }
+    }
+
+    private static func parameters(_ keys: [(Int, StepPath)], _ folds: [RunFold]) -> [Parameter] {
+        [.uuidArray(keys.map { folds[$0.0].change.id.pair }), .textArray(keys.map(\.1.text))]
+    }
+
+    private static func put(_ row: Row, _ facts: StepFacts, _ positions: [RunID: Int], _ found: inout [Int: [StepPath: StepFacts]]) {
+        guard let index = positions[RunID(row.uuid(0))] else { return }
+        found[index, default: [:]][StepPath(row.text(1))] = facts
+    }
+
+    // MARK: Rows
+
+    private static func settled(_ row: Row) -> StepFacts {
+        .settled(
+            SettledFacts(
+                status: StepStatus(rawValue: row.text(2)) ?? .failed, output: row.textOrNull(3).map { JSONText(trusted: $0) },
+                failure: row.textOrNull(4).flatMap { try? JSONValue(parsing: $0) }.map { Failure(json: $0) },
+                attempts: Int(row.int32(5)), startedAt: row.timestampOrNull(6).map { Timestamp(microseconds: $0) },
+                finishedAt: Timestamp(microseconds: row.timestamp(7))))
+    }
+
+    private static func task(_ row: Row, isLocked: Bool) -> StepFacts {
+        var task = TaskFacts(
+            attempt: Int(row.int32(3)), losses: Int(row.int32(4)),
+            startedAt: row.timestampOrNull(6).map { Timestamp(microseconds: $0) })
+        task.readRetryState(row.textOrNull(5))
+        switch row.text(2) {
+        case "waiting": task.phase = .waiting
+        case "settled": task.phase = .settled
+        case "leased" where isLocked: task.phase = .leased
+        case "ready" where isLocked: task.phase = .ready
+        default: task.phase = .unknown
+        }
+        return .task(task)
+    }
+
+    private static func liveStep(_ row: Row) -> StepFacts {
+        guard row.bool(2) else { return .pending(PendingFacts(unmet: Int(row.int32(4)), met: Int(row.int32(5)))) }
+        return .block(
+            BlockFacts(
+                unsettled: Int(row.int32(6)), live: Int(row.int32(7)),
+                ending: row.textOrNull(8).flatMap { try? JSONValue(parsing: $0) }.flatMap { BlockEnding(json: $0) },
+                startedAt: row.timestampOrNull(3).map { Timestamp(microseconds: $0) }))
+    }
+}

@@ -1,0 +1,229 @@
+// Submit: many runs in one transaction, each with its first work.
+
+import Crypto
+import Engine
+public import JSONSchema
+public import Postgres
+public import WorkflowModel
+
+/// A run that somebody asks for.
+public struct SubmitRequest: Sendable {
+    /// The namespace.
+    public var namespace: String
+    /// The workflow.
+    public var workflow: String
+    /// The version; nil is the one that is live.
+    public var version: Int?
+    /// The input.
+    public var input: JSONText
+    /// The idempotency key: a second request with the same key gets the first one's run.
+    public var key: String?
+    /// Labels: a JSON object of strings.
+    public var labels: JSONText?
+    /// What asks: `api`, `cli`, ….
+    public var trigger: String
+
+    /// A run that somebody asks for.
+    public init(
+        namespace: String = "default", workflow: String, version: Int? = nil, input: JSONText, key: String? = nil,
+        labels: JSONText? = nil, trigger: String = "api"
+    ) {
+        self.namespace = namespace
+        self.workflow = workflow
+        self.version = version
+        self.input = input
+        self.key = key
+        self.labels = labels
+        self.trigger = trigger
+    }
+}
+
+/// What becomes of a request.
+public enum SubmitAnswer: Sendable {
+    /// The run exists, durably. `isReplay`: an earlier request with the same key made it.
+    case accepted(RunID, version: Int, isReplay: Bool)
+    /// There is no such workflow in the namespace, or it has no live version.
+    case unknownWorkflow
+    /// The workflow has no such version.
+    case unknownVersion
+    /// The input does not match the workflow's schema.
+    case invalidInput([Violation])
+    /// The key was used before, for another request.
+    case keyConflict(RunID)
+    /// The version cannot be run by this release.
+    case unusable(String)
+}
+
+extension RunStore {
+    private static let resolve: SQL = """
+        select g.place, v.version_id, v.version
+          from unnest($1, $2, $3, $4) as g (place, namespace, workflow, version)
+          join skein.namespace n on n.name = g.namespace
+          join skein.workflow w on w.namespace_id = n.namespace_id and w.name = g.workflow
+          left join skein.workflow_version v
+            on v.namespace_id = w.namespace_id and v.name = w.name
+           and (v.version = g.version or (g.version is null and v.version_id = w.live_version_id))
+        """
+
+    private static let takeKeys: SQL = """
+        insert into skein.run_key (namespace_id, key_hash, request_hash, run_id, expires_at)
+        select g.namespace_id, g.key_hash, g.request_hash, g.run_id, clock_timestamp() + interval '30 days'
+          from unnest($1, $2, $3, $4) as g (namespace_id, key_hash, request_hash, run_id)
+         order by g.namespace_id, g.key_hash
+        on conflict (namespace_id, key_hash) do nothing
+        returning run_id
+        """
+
+    private static let readKeys: SQL = """
+        select k.namespace_id, k.key_hash, k.request_hash, k.run_id
+          from skein.run_key k join unnest($1, $2) as g (namespace_id, key_hash) using (namespace_id, key_hash)
+        """
+
+    /// Accepts runs. The answers are aligned with the requests; when this returns, what was accepted is durable.
+    ///
+    /// Safe to repeat with the same keys when the outcome is unknown.
+    public func submit(_ requests: [SubmitRequest], on connection: PostgresConnection) async throws(PostgresError) -> [SubmitAnswer] {
+        try await connection.transaction { db throws(PostgresError) in
+            try self.submitLocked(requests, on: db)
+        }.finished(by: self)
+    }
+
+    private func submitLocked(
+        _ requests: [SubmitRequest], on db: isolated PostgresConnection
+    ) throws(PostgresError) -> SubmitResult {
+        let answers = try db.pipeline([
+            ("select skein.now()", []),
+            (
+                Self.resolve,
+                [
+                    .int32Array(requests.indices.map { Int32(clamping: $0) }), .textArray(requests.map(\.namespace)),
+                    .textArray(requests.map(\.workflow)), .int32Array(requests.map { $0.version.map { Int32(clamping: $0) } }),
+                ]
+            ),
+        ])
+        let now = Timestamp(microseconds: answers[0][0].timestamp(0))
+        var resolved: [Int: VersionID?] = [:]
+        for row in answers[1] { resolved[Int(row.int32(0))] = .some(row.int64OrNull(1).map { VersionID($0) }) }
+        let versions = try programs.load(resolved.values.compactMap { $0 }, on: db)
+
+        var result = SubmitResult(answers: requests.map { _ in .unknownWorkflow })
+        var candidates: [Candidate] = []
+        var random = SystemRandomNumberGenerator()
+        for (place, request) in requests.enumerated() {
+            guard let found = resolved[place] else { continue }
+            guard let id = found, let loaded = versions[id] else {
+                if request.version != nil { result.answers[place] = .unknownVersion }
+                continue
+            }
+            switch loaded {
+            case .failure(let unusable): result.answers[place] = .unusable(unusable.description)
+            case .success(let version):
+                if let violations = version.inputSchema?.validate(request.input.value), !violations.isEmpty {
+                    result.answers[place] = .invalidInput(violations)
+                    continue
+                }
+                let run = RunID(.version7(unixMilliseconds: now.microseconds / 1000, random: &random))
+                candidates.append(Candidate(place: place, request: request, version: version, runID: run))
+            }
+        }
+        try takeKeys(&candidates, &result, on: db)
+
+        var changes = ChangeSet()
+        var runs: [RunChange] = []
+        for candidate in candidates {
+            let facts = RunFacts(
+                id: candidate.runID, version: candidate.version.number, historyLength: 1, submittedAt: now,
+                trigger: candidate.request.trigger, labels: candidate.labels, input: candidate.request.input)
+            var frame = Frame(program: candidate.version.program, run: facts, isComplete: true)
+            do throws(Rejection) {
+                let commands = try Engine.decide(&frame, .start, at: now)
+                var change = RunChange(id: candidate.runID, version: candidate.version, isNew: true, facts: frame.run)
+                for command in commands { change.merge(command, into: &changes) }
+                runs.append(change)
+                result.tasksReady += change.taskOrder.count
+                result.frames.append((candidate.runID, frame, isEnded: change.ending != nil))
+                result.answers[candidate.place] = .accepted(candidate.runID, version: candidate.version.number, isReplay: false)
+            } catch {
+                result.answers[candidate.place] = .unusable("the run could not be started: \(error)")
+            }
+        }
+        _ = try db.pipeline(changes.statements(for: runs, now: now))
+        return result
+    }
+
+    // Keys are taken in one order, so that two submits with the same keys wait for each other instead of deadlocking.
+    private func takeKeys(
+        _ candidates: inout [Candidate], _ result: inout SubmitResult, on db: isolated PostgresConnection
+    ) throws(PostgresError) {
+        let keyed = candidates.filter { $0.request.key != nil }
+        guard !keyed.isEmpty else { return }
+        let namespaces: Parameter = .int32Array(keyed.map(\.version.namespaceID))
+        let hashes: Parameter = .bytesArray(keyed.map(\.keyHash))
+        let answers = try db.pipeline([
+            (
+                Self.takeKeys,
+                [namespaces, hashes, .bytesArray(keyed.map(\.requestHash)), .uuidArray(keyed.map(\.runID.pair))]
+            ),
+            (Self.readKeys, [namespaces, hashes]),
+        ])
+        let taken = Set(answers[0].map { RunID($0.uuid(0)) })
+        var owners: [OwnedKey: (RunID, [UInt8])] = [:]
+        for row in answers[1] {
+            owners[OwnedKey(namespaceID: row.int32(0), hash: row.bytes(1))] = (RunID(row.uuid(3)), row.bytes(2))
+        }
+        candidates.removeAll { candidate in
+            guard candidate.request.key != nil, !taken.contains(candidate.runID) else { return false }
+            guard let owner = owners[OwnedKey(namespaceID: candidate.version.namespaceID, hash: candidate.keyHash)] else { return true }
+            result.answers[candidate.place] =
+                owner.1 == candidate.requestHash
+                ? .accepted(owner.0, version: candidate.version.number, isReplay: true) : .keyConflict(owner.0)
+            return true
+        }
+    }
+}
+
+private struct OwnedKey: Hashable {
+    let namespaceID: Int32
+    let hash: [UInt8]
+}
+
+private struct Candidate {
+    let place: Int
+    let request: SubmitRequest
+    let version: LoadedVersion
+    let runID: RunID
+
+    var keyHash: [UInt8] { Array(SHA256.hash(data: Array((request.key ?? "").utf8))) }
+
+    // What was asked for, whatever the order of the input's keys.
+    var requestHash: [UInt8] {
+        let input = request.input.value.canonicalText
+        return Array(SHA256.hash(data: Array("\(request.workflow)\n\(request.version.map(String.init) ?? "live")\n\(input)".utf8)))
+    }
+
+    // The workflow's labels, and the request's over them.
+    var labels: JSONText? {
+        let own = version.program.definition.labels
+        guard !own.isEmpty else { return request.labels }
+        var object = JSONObject()
+        for (name, value) in own.sorted(by: { $0.key < $1.key }) { object[name] = .string(value) }
+        for (name, value) in request.labels?.value.objectValue?.members ?? JSONObject().members { object[name] = value }
+        return JSONText(.object(object))
+    }
+}
+
+/// What a submit leaves behind when its transaction has committed.
+private struct SubmitResult: Sendable {
+    var answers: [SubmitAnswer]
+    var frames: [(RunID, Frame, isEnded: Bool)] = []
+    var tasksReady = 0
+
+    func finished(by store: RunStore) -> [SubmitAnswer] {
+        for (id, frame, isEnded) in frames where !isEnded {
+            var frame = frame
+            frame.committed()
+            store.frames.put(id, revision: 0, frame)
+        }
+        return answers
+    }
+}

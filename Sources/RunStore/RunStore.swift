@@ -1,0 +1,52 @@
+// Loads what the engine needs and saves what it decides, set-wise, one transaction for a batch.
+
+public import Postgres
+public import WorkflowModel
+
+/// The runs of a database, as coordinators work on them.
+///
+/// All state is in PostgreSQL; what is kept here are caches that are checked against the database before they are used.
+public final class RunStore: Sendable {
+    package let programs: ProgramCache
+    package let frames: FrameCache
+
+    /// A store with empty caches.
+    ///
+    /// - Parameter frameWeight: how much to remember of live runs, in facts of some hundred bytes.
+    public init(frameWeight: Int = 200_000) {
+        programs = ProgramCache()
+        frames = FrameCache(weightLimit: frameWeight)
+    }
+}
+
+/// What a fold did.
+public struct FoldReport: Sendable {
+    /// Runs that were locked and decided upon.
+    public var runs = 0
+    /// Outcomes, orders and timers that were folded.
+    public var inputs = 0
+    /// Tasks that became ready.
+    public var tasksReady = 0
+    /// Steps that settled.
+    public var stepsSettled = 0
+    /// Runs that ended, by their ending.
+    public var ended: [RunStatus: Int] = [:]
+    /// Inputs that the engine refused, with the reason: somebody should look.
+    public var refused: [(RunID, String)] = []
+    /// Runs whose fold failed; they were set aside.
+    public var quarantined: [(RunID, String)] = []
+
+    /// Whether there may be more to fold at once.
+    public var wasFull = false
+
+    mutating func add(_ other: FoldReport) {
+        runs += other.runs
+        inputs += other.inputs
+        tasksReady += other.tasksReady
+        stepsSettled += other.stepsSettled
+        ended.merge(other.ended, uniquingKeysWith: +)
+        refused += other.refused
+        quarantined += other.quarantined
+        wasFull = wasFull || other.wasFull
+    }
+}

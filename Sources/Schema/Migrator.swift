@@ -1,0 +1,92 @@
+// Brings a database to the schema that this program carries.
+
+public import Postgres
+
+/// Applies migrations and function files; forward only.
+///
+/// Use a direct connection whose role owns the schema. Any number of migrators may run at a time; they go one after another.
+public enum Migrator {
+    /// A statement that waited this long for a lock gives way, so that a migration never blocks the traffic behind it for longer.
+    static let lockTimeout = "5s"
+    /// How often a migration that gave way is tried again.
+    static let maximumRetries = 5
+
+    /// Applies what is missing and says what was done: everything in one transaction, which only files that cannot run inside one interrupt.
+    public static func migrate(
+        _ connection: PostgresConnection, migrations: [SQLFile] = EmbeddedSQL.migrations, functions: [SQLFile] = EmbeddedSQL.functions
+    ) async throws(MigrationError) -> MigrationReport {
+        let list = try Migration.list(migrations)
+        var report: MigrationReport?
+        // Every round but the last ends before a file that runs alone, so there are not more rounds than files.
+        while true {
+            let step = try await patiently { () throws(MigrationError) in try await connection.migrateInTransaction(list, functions) }
+            let total = report?.followed(by: step.report) ?? step.report
+            guard let alone = step.next else { return total }
+            try await runAlone(alone, connection)
+            report = total.followed(
+                by: MigrationReport(from: alone.version - 1, to: alone.version, migrations: [alone.name], functions: []))
+        }
+    }
+
+    /// Compares without changing anything.
+    public static func status(
+        _ connection: PostgresConnection, migrations: [SQLFile] = EmbeddedSQL.migrations, functions: [SQLFile] = EmbeddedSQL.functions
+    ) async throws(MigrationError) -> SchemaStatus {
+        try await connection.schemaStatus(try Migration.list(migrations), functions)
+    }
+
+    /// Tries again when a lock could not be had in time.
+    private static func patiently<R>(_ work: () async throws(MigrationError) -> R) async throws(MigrationError) -> R {
+        for _ in 0..<maximumRetries {
+            do {
+                return try await work()
+            } catch {
+                guard error.isLockTimeout else { throw error }
+            }
+        }
+        return try await work()
+    }
+
+    /// Runs a file outside of any transaction. A second connection holds the migrators' lock meanwhile: a lock of the session would do, too,
+    /// but stays behind with a pooler's server connection when something goes wrong.
+    private static func runAlone(_ migration: Migration, _ connection: PostgresConnection) async throws(MigrationError) {
+        let holder: PostgresConnection
+        do {
+            holder = try await connection.another()
+            try await holder.script("begin; set local idle_in_transaction_session_timeout = 0; \(MigrationLock.take)")
+        } catch {
+            throw .database(error)
+        }
+        let result: Result<Void, MigrationError>
+        do throws(MigrationError) {
+            try await connection.migrateAlone(migration)
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        await holder.close()
+        try result.get()
+    }
+}
+
+/// The lock that makes migrators wait for each other.
+enum MigrationLock {
+    /// Class 0x0A02. Whoever waits here waits as long as the other one needs, whatever time-outs the role has.
+    static let take = "set local lock_timeout = 0; set local statement_timeout = 0; select pg_advisory_xact_lock(2562, 0)"
+}
+
+extension MigrationError {
+    fileprivate var isLockTimeout: Bool {
+        switch self {
+        case .database(let error), .failed(_, let error): error.sqlState == .lockNotAvailable
+        case .checksumChanged, .newerDatabase, .olderDatabase, .missingFunctions, .malformed: false
+        }
+    }
+}
+
+extension MigrationReport {
+    fileprivate func followed(by next: MigrationReport) -> MigrationReport {
+        MigrationReport(
+            from: from, to: max(to, next.to), migrations: migrations + next.migrations, functions: functions + next.functions)
+    }
+}

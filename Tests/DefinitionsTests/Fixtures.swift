@@ -1,0 +1,30 @@
+// The workflow files beside these tests.
+
+import Foundation
+import Testing
+
+/// A file of a fixture directory.
+struct FixtureFile: Sendable, CustomTestStringConvertible {
+    let url: URL
+
+    var name: String { url.lastPathComponent }
+    var testDescription: String { name }
+    var text: String { get throws { try String(contentsOf: url, encoding: .utf8) } }
+    /// The findings that are expected, in a file of the same name.
+    var golden: URL { url.deletingPathExtension().appendingPathExtension("expected") }
+}
+
+enum Fixtures {
+    private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
+    private static let examplesRoot = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "deploy/examples")
+
+    static let good = files(in: root.appending(path: "good"))
+    static let broken = files(in: root.appending(path: "broken"))
+    static let examples = files(in: examplesRoot)
+
+    private static func files(in directory: URL) -> [FixtureFile] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+        return names.sorted().filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".json") }.map { FixtureFile(url: directory.appending(path: $0)) }
+    }
+}

@@ -1,0 +1,34 @@
+-- W1, runs of a single step, on the tables of moved-lease.sql (load that first): the fold writes the step's history and the run's
+-- ending, and takes the run out of the live table. Runs are submitted before the measurement.
+create table ended_run (
+  run_id      uuid        primary key,
+  workflow_id integer     not null,
+  status      smallint    not null,
+  steps       integer     not null,
+  ended_at    timestamptz not null
+);
+
+create or replace function fold_write(p_ids bigint[], p_runs uuid[], p_revisions bigint[], p_paths text[], p_seqs integer[], p_attempts integer[], p_fences bigint[],
+  p_sessions bigint[], p_started timestamptz[], p_finished timestamptz[], p_outputs text[], p_next_paths text[]) returns void
+language plpgsql as $$
+begin
+  delete from outcome where outcome_id = any (p_ids);
+  with gone as (
+    delete from run r using unnest(p_runs) as g(run_id) where r.run_id = g.run_id returning r.run_id, r.workflow_id)
+  insert into ended_run (run_id, workflow_id, status, steps, ended_at) select run_id, workflow_id, 1, 1, now() from gone;
+  insert into history (run_id, path, seq, status, attempt, fence, session_id, started_at, finished_at, output)
+  select run_id, path, seq, 1, attempt, fence, session_id, started_at, finished_at, output
+    from unnest(p_runs, p_paths, p_seqs, p_attempts, p_fences, p_sessions, p_started, p_finished, p_outputs)
+      as g(run_id, path, seq, attempt, fence, session_id, started_at, finished_at, output);
+end $$;
+
+-- One commit of p_count submits, as submit.pgbench calls it.
+create function submit(p_count integer) returns void language plpgsql as $$
+declare millis bigint := extract(epoch from clock_timestamp()) * 1000;
+begin
+  with added as (
+    insert into run (run_id, workflow_id, updated_at)
+    select new_run_id(millis), 1, now() from generate_series(1, p_count)
+    returning run_id)
+  insert into task (queue_id, ready_at, run_id, path, seq) select 1, now(), run_id, 'main/step-1', 1 from added;
+end $$;

@@ -1,0 +1,61 @@
+-- Claim and settle: what workers do with the queue. Bounded, set-wise, and without any run lock.
+
+-- Takes up to p_limit ready tasks of the session's queues, in the order priority, time of becoming ready. Each task gets a fence
+-- above all that were ever granted. Never waits for a lock. SK001 when the session is dead.
+create or replace function skein.claim_tasks_v1(p_session_id bigint, p_limit integer)
+returns table (run_id uuid, path text, fence bigint, attempt integer, version_id bigint, step_index integer, input text, claimed_at timestamptz)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  v_queue_ids integer[];
+  v_queue_id  integer;
+  v_base      bigint;
+  v_left      integer := p_limit;
+  v_taken     integer;
+begin
+  -- A share of the key: marking the session dead waits for us, its heartbeat does not.
+  select s.queue_ids into v_queue_ids from skein.worker_session s
+   where s.session_id = p_session_id and s.dead_at is null for key share;
+  if not found then
+    raise exception 'worker session % is dead', p_session_id using errcode = 'SK001';
+  end if;
+  v_base := skein.timeline()::bigint << 40;
+  foreach v_queue_id in array v_queue_ids loop
+    exit when v_left <= 0;
+    return query
+      with picked as materialized (
+        select t.run_id, t.path from skein.task t
+         where t.queue_id = v_queue_id and t.state = 'ready' and not t.held
+         order by t.priority desc, t.ready_at
+         limit v_left
+         for update skip locked)
+      update skein.task t
+         set state = 'leased', session_id = p_session_id, fence = v_base + nextval('skein.fence_sequence'),
+             claimed_at = clock_timestamp()
+        from picked p
+       where t.run_id = p.run_id and t.path = p.path
+      returning t.run_id, t.path, t.fence, t.attempt, t.version_id, t.step_index, t.input, t.claimed_at;
+    get diagnostics v_taken = row_count;
+    v_left := v_left - v_taken;
+  end loop;
+end
+$$;
+
+-- Reports outcomes. A task changes only where its fence and session still hold; the answer is the 1-based places of those that did.
+-- What is missing from the answer has passed on to somebody else. Outcomes are the words of skein.attempt_status.
+create or replace function skein.settle_tasks_v1(
+  p_session_id bigint, p_run_ids uuid[], p_paths text[], p_fences bigint[], p_outcomes text[], p_outputs text[], p_failures text[],
+  p_details text[])
+returns setof integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+    update skein.task t
+       set state = 'settled', settled_at = clock_timestamp(), outcome = g.outcome::skein.attempt_status, output = g.output,
+           failure = g.failure, details = g.details
+      from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
+           with ordinality as g (run_id, path, fence, outcome, output, failure, details, place)
+     where t.run_id = g.run_id and t.path = g.path and t.fence = g.fence and t.session_id = p_session_id and t.state = 'leased'
+    returning g.place::integer;
+end
+$$;
