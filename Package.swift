@@ -64,7 +64,7 @@ let package = Package(
             dependencies: ["WorkflowModel", "Postgres", "Telemetry", "Schema", "Engine", "RunStore", .log, .lifecycle]),
         .target(
             name: "Working",
-            dependencies: ["WorkflowModel", "Postgres", "Telemetry", "TaskQueue", "AgentCalls", .log, .lifecycle]),
+            dependencies: ["WorkflowModel", "Postgres", "Telemetry", "Definitions", "TaskQueue", "AgentCalls", .log, .lifecycle, .crypto]),
 
         // Floor 7: HTTP.
         .target(

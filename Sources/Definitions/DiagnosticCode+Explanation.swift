@@ -22,19 +22,4 @@ extension DiagnosticCode {
         let why: String
         let remedy: String
     }
-
-    private var page: Page {
-        switch self {
-        case .emptyFile, .syntax, .severalDocuments, .tooLarge, .alias, .mergeKey, .tag, .keyNotText, .duplicateKey, .unstorable: textPage
-        case .unknownKey, .wrongType, .missingKey, .notYet, .outOfRange, .unknownWord, .invalidDuration, .invalidSize: valuePage
-        case .expressionType, .expressionSyntax, .unknownName, .unknownFunction, .unknownMember, .stepNotBefore, .selfReference,
-            .misplacedSecret, .expressionInKey, .expressionTooLarge:
-            expressionPage
-        case .unknownStep, .cycle, .invalidName, .duplicateName, .noVerb, .severalVerbs, .severalBodies, .emptyBlock, .needsOutsideGraph,
-            .duplicateNeed, .misplacedModifier:
-            stepPage
-        case .unknownAgent, .noopRefused, .invalidURL, .invalidHeader, .invalidSchema: agentPage
-        case .yamlWord, .leadingZero, .integerDivision, .constantCondition, .unknownFailure: warningPage
-        }
-    }
 }

@@ -1,8 +1,9 @@
 // The pages themselves, by what they are about.
 
 extension DiagnosticCode {
-    var textPage: Page {
+    var page: Page {
         switch self {
+        // The text.
         case .emptyFile:
             Page(
                 title: "the file is empty", happened: "The file holds no document, or only comments.",
@@ -54,12 +55,8 @@ extension DiagnosticCode {
                 title: "a value that cannot be stored", happened: "A text holds the character U+0000, or a number is infinite or not a number.",
                 why: "Neither JSON nor PostgreSQL can hold such a value.",
                 remedy: "Remove the character; write the number as text if it is one.")
-        default: .none(self)
-        }
-    }
 
-    var valuePage: Page {
-        switch self {
+        // Keys and values.
         case .unknownKey:
             Page(
                 title: "an unknown key", happened: "The mapping has a key that the language does not know.",
@@ -96,12 +93,8 @@ extension DiagnosticCode {
             Page(
                 title: "no size", happened: "The text cannot be read as a number of bytes.",
                 why: "KB and MB mean different numbers to different people.", remedy: "Write 512B, 64KiB, 1MiB or 1GiB, or a plain number of bytes.")
-        default: .none(self)
-        }
-    }
 
-    var expressionPage: Page {
-        switch self {
+        // Expressions.
         case .expressionType:
             Page(
                 title: "an expression of the wrong type", happened: "An expression is always of a type that cannot be used where it stands.",
@@ -154,12 +147,8 @@ extension DiagnosticCode {
                 title: "an expression that is too large", happened: "An expression is longer or nested deeper than it may be.",
                 why: "The bounds (32 KiB, 4,096 tokens, 200 levels) keep checking and evaluation quick.",
                 remedy: "Compute parts of it in `set` steps.")
-        default: .none(self)
-        }
-    }
 
-    var stepPage: Page {
-        switch self {
+        // Blocks and steps.
         case .unknownStep:
             Page(
                 title: "an unknown step", happened: "A step is named that does not exist where it is named.",
@@ -208,12 +197,8 @@ extension DiagnosticCode {
             Page(
                 title: "a modifier that the verb has no use for", happened: "A `set` or `do` step has a key that only a call of an agent can use.",
                 why: "It would be ignored, and with it what it was to do.", remedy: "Move it to the agent steps, or leave it out.")
-        default: .none(self)
-        }
-    }
 
-    var agentPage: Page {
-        switch self {
+        // Agents.
         case .unknownAgent:
             Page(
                 title: "an unknown agent", happened: "A step calls an agent that neither the file nor the server knows.",
@@ -237,12 +222,8 @@ extension DiagnosticCode {
             Page(
                 title: "no JSON Schema", happened: "`input` or `result` is neither a mapping nor a boolean.",
                 why: "A JSON Schema is one of the two.", remedy: "Write, for example, { type: object, required: [text] }.")
-        default: .none(self)
-        }
-    }
 
-    var warningPage: Page {
-        switch self {
+        // Warnings.
         case .yamlWord:
             Page(
                 title: "a word that is text here", happened: "An unquoted yes, no, on or off stands as a value.",
@@ -265,14 +246,6 @@ extension DiagnosticCode {
                 title: "a word that is no failure type", happened: "An entry of `on` looks like a failure type but is none.",
                 why: "It is taken for one of the agent's own codes, so the entry may never match.",
                 remedy: "Correct the spelling, or leave it if it is a code of the agent.")
-        default: .none(self)
         }
-    }
-}
-
-extension DiagnosticCode.Page {
-    // The pages are shared out over several switches; a code that got into the wrong one is a mistake in this file.
-    fileprivate static func none(_ code: DiagnosticCode) -> Self {
-        preconditionFailure("The code \(code.rawValue) has no page.")
     }
 }

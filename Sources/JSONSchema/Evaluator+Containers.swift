@@ -121,9 +121,11 @@ extension Evaluator {
     ) -> Bool {
         var fits = true
         var hint = 0
-        for position in 0..<object.count {
-            let key = object.keys[position]
-            let value = object.values[position]
+        let keys = object.keys
+        let values = object.values
+        for position in keys.indices {
+            let key = keys[position]
+            let value = values[position]
             var isNamed = false
             if let slot = rules.properties.slot(of: key, from: hint) {
                 isNamed = true

@@ -11,12 +11,16 @@ struct Evaluator {
     private(set) var collected: [Violation] = []
     /// Why the whole validation was given up, if it was. From then on nothing is looked at, and the value counts as invalid.
     private var givenUp: Violation?
+    /// Whether nothing more is to be looked at.
+    private(set) var isGivenUp = false
     // Where in the value the walk is; kept only while collecting.
     private var path: [PathElement] = []
     // The resources that were entered, outermost first; kept only where the plan asks for it.
     private var scope: [Int] = []
     private var steps = 0
     private var depth = 0
+    private let deepest: Int
+    private let mostSteps: Int
 
     private enum PathElement {
         case key(String)
@@ -26,6 +30,8 @@ struct Evaluator {
     init(plan: EvaluationPlan, collecting: Bool) {
         self.plan = plan
         self.collecting = collecting
+        deepest = plan.limits.evaluationDepth
+        mostSteps = plan.limits.evaluationSteps
     }
 
     // MARK: Entry
@@ -33,7 +39,7 @@ struct Evaluator {
     mutating func accepts(_ value: JSONValue) -> Bool {
         var evaluated = Evaluated.unwanted
         let fits = evaluate(plan.root, value, &evaluated)
-        return fits && givenUp == nil
+        return fits && !isGivenUp
     }
 
     mutating func violations(of value: JSONValue) -> [Violation] {
@@ -111,11 +117,10 @@ struct Evaluator {
 
     private mutating func enter(_ node: SchemaNode) -> Bool {
         depth += 1
-        if depth > plan.limits.evaluationDepth {
-            giveUp(node.location, "the value and its schema are nested deeper than \(plan.limits.evaluationDepth) levels")
-        }
-        spend(1, at: node)
-        if givenUp == nil { return true }
+        steps += 1
+        if depth <= deepest, steps <= mostSteps, !isGivenUp { return true }
+        if depth > deepest { giveUp(node.location, "the value and its schema are nested deeper than \(deepest) levels") }
+        spend(0, at: node)
         depth -= 1
         return false
     }
@@ -125,23 +130,19 @@ struct Evaluator {
     /// Counts `count` steps; the validation is given up when there are too many.
     mutating func spend(_ count: Int, at node: SchemaNode) {
         steps += count
-        if steps > plan.limits.evaluationSteps {
-            giveUp(node.location, "checking the value takes more than \(plan.limits.evaluationSteps) steps")
-        }
+        if steps > mostSteps { giveUp(node.location, "checking the value takes more than \(mostSteps) steps") }
     }
 
     mutating func giveUp(_ location: String, _ message: String) {
-        guard givenUp == nil else { return }
+        guard !isGivenUp else { return }
+        isGivenUp = true
         givenUp = Violation(instancePointer: collecting ? pointer : "", schemaPointer: location, keyword: "limit", message: message)
     }
 
     // MARK: Violations
 
     /// Whether there is still something to find out after a violation.
-    var goesOn: Bool { collecting && givenUp == nil && collected.count < plan.limits.violations }
-
-    /// Whether nothing more is to be looked at.
-    var isGivenUp: Bool { givenUp != nil }
+    var goesOn: Bool { collecting && !isGivenUp && collected.count < plan.limits.violations }
 
     /// Writes a violation down, where they are written down at all. `message` goes on after the name of the value.
     mutating func fail(_ node: SchemaNode, _ keyword: String, _ message: @autoclosure () -> String) {

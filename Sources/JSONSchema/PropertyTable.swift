@@ -43,8 +43,13 @@ struct PropertyTable: Sendable {
     }
 
     private static func fingerprint(of name: String) -> UInt64 {
-        var result = UInt64(truncatingIfNeeded: min(name.utf8.count, 255))
-        for byte in name.utf8.prefix(7) { result = result << 8 | UInt64(byte) }
+        let fast = name.utf8.withContiguousStorageIfAvailable { fingerprint(of: $0) }
+        return fast ?? fingerprint(of: name.utf8)
+    }
+
+    private static func fingerprint(of bytes: some Collection<UInt8>) -> UInt64 {
+        var result = UInt64(truncatingIfNeeded: min(bytes.count, 255))
+        for byte in bytes.prefix(7) { result = result << 8 | UInt64(byte) }
         return result
     }
 }

@@ -44,6 +44,11 @@ public actor PostgresConnection {
         return connection
     }
 
+    /// Another connection like this one.
+    public nonisolated func another() async throws(PostgresError) -> PostgresConnection {
+        try await Self.connect(configuration)
+    }
+
     private func open() throws(PostgresError) {
         let opened = try ConnectionHandle(configuration)
         handle = opened

@@ -189,6 +189,24 @@ public enum TaskQueue {
         return (kept, (answers.first ?? nil).map { rows in rows.map(claimedTask) } ?? [])
     }
 
+    /// Gives back what the session holds without knowing it: tasks of a claim whose answer was lost.
+    ///
+    /// Call it after an exchange that failed, before the next one. Without it such tasks would stay leased for as long as the session lives.
+    ///
+    /// - Parameter known: the fences of everything that this worker is working on or has to report.
+    /// - Returns: how many tasks were given back.
+    public static func releaseStrays(
+        _ session: SessionID, known: [Fence], on connection: PostgresConnection
+    ) async throws(TaskQueueError) -> Int {
+        do throws(PostgresError) {
+            let rows = try await connection.query(
+                "select skein.release_strays_v1($1, $2)", [.int64(session.rawValue), .int64Array(known.map(\.rawValue))])
+            return Int(rows[0].int32(0))
+        } catch {
+            throw .unavailable(error)
+        }
+    }
+
     /// Ends a session that holds nothing any more.
     public static func close(_ session: SessionID, on connection: PostgresConnection) async throws(TaskQueueError) {
         do throws(PostgresError) {

@@ -1,6 +1,6 @@
 // A database of its own for each test.
 
-import Postgres
+public import Postgres
 import Schema
 
 /// A fresh database on the test server.
@@ -22,7 +22,11 @@ public final class TestDatabase: Sendable {
     deinit {
         let (name, server) = (name, server)
         // Nobody is left who could wait for this; the server drops what remains when it goes.
-        Task.detached { try? await Self.administer(server) { db throws(PostgresError) in try db.script("drop database if exists \(name) with (force)") } }
+        Task.detached {
+            try? await Self.administer(server) { db throws(PostgresError) in
+                try db.script("drop database if exists \(name) with (force)")
+            }
+        }
     }
 
     /// A database with the product's schema, or an empty one.
@@ -74,7 +78,7 @@ public final class TestDatabase: Sendable {
     /// Ends a session of this database from the server's side, and returns when it is gone.
     public func terminate(_ backendProcessID: Int32) async throws {
         try await Self.administer(server) { db throws(PostgresError) in
-            try db.query("select pg_terminate_backend($1)", [.int32(backendProcessID)])
+            _ = try db.query("select pg_terminate_backend($1)", [.int32(backendProcessID)])
         }
         let observer = try await connect(applicationName: "observer")
         try await waitUntil("session \(backendProcessID) is gone") {

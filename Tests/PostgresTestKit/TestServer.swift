@@ -1,7 +1,7 @@
 // One private PostgreSQL server for the tests of this process, started when the first test asks for it and gone with the process.
 
 import Foundation
-import Postgres
+public import Postgres
 
 /// A server for tests: the one that `SKEIN_TEST_DATABASE_URL` names, or a private one on a unix socket in a temporary directory.
 ///
@@ -81,7 +81,7 @@ private enum PrivateServer {
 
         let data = directory.appending(path: "data")
         let log = directory.appending(path: "server.log")
-        FileManager.default.createFile(atPath: log.path(percentEncoded: false), contents: nil)
+        try Data().write(to: log)
         let output = try FileHandle(forWritingTo: log)
         let initdb = process(
             binaries, "initdb",
@@ -157,8 +157,7 @@ private enum PrivateServer {
     }
 
     /// The kernel's "your parent died" means the thread that started the child, so that thread has to last as long as the process.
-    static func runOnLastingThread(_ process: sending Process) throws {
-        nonisolated(unsafe) let process = process
+    static func runOnLastingThread(_ process: Process) throws {
         nonisolated(unsafe) var failure: (any Error)?
         let started = DispatchSemaphore(value: 0)
         Thread.detachNewThread {

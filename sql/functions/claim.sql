@@ -59,3 +59,18 @@ begin
     returning g.place::integer;
 end
 $$;
+
+-- Gives back what the session holds without knowing it: the tasks of a claim whose answer was lost. p_known are the fences of all
+-- that the worker is working on or has yet to report. Needed only after a failure, so it may look through the table.
+create or replace function skein.release_strays_v1(p_session_id bigint, p_known bigint[]) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_released integer;
+begin
+  update skein.task t
+     set state = 'settled', settled_at = clock_timestamp(), outcome = 'released'
+   where t.session_id = p_session_id and t.state = 'leased' and t.fence <> all (p_known);
+  get diagnostics v_released = row_count;
+  return v_released;
+end
+$$;

@@ -1,0 +1,105 @@
+// What has to be done now and then: timers that fall due, leases that run out, partitions, keys that expire.
+
+import Logging
+import Postgres
+import Telemetry
+import WorkflowModel
+
+extension Coordinator {
+    // Wakes the fold when the next timer falls due. A timer that is set meanwhile is due later than the look that follows it.
+    func fireTimers() async {
+        var failures = 0
+        while !Task.isCancelled {
+            var pause = configuration.pollInterval
+            do {
+                let next = try await pool.withConnection { connection in
+                    try await connection.query(
+                        """
+                        select extract(epoch from min(due_at) - skein.now())::double precision from
+                               (select t.due_at from skein.timer t join skein.run r on r.run_id = t.run_id
+                                 where r.quarantined_at is null order by t.due_at limit 1) as first
+                        """)[0].doubleOrNull(0)
+                }
+                failures = 0
+                if let next {
+                    if next <= 0 {
+                        foldWakeup.signal()
+                        pause = .milliseconds(20)
+                    } else {
+                        pause = min(pause, .seconds(next))
+                    }
+                }
+            } catch {
+                failures += 1
+                pause = BackOffDelay.after(failures)
+            }
+            await timerWakeup.wait(upTo: pause)
+        }
+    }
+
+    // Nobody is declared dead before one full lease has passed since the server began and since this coordinator could look.
+    func reap() async {
+        let clock = ContinuousClock()
+        var since = clock.now
+        var epochChecked = false
+        while !Task.isCancelled {
+            try? await Task.sleep(for: configuration.reapInterval)
+            do {
+                let grace = clock.now - since < configuration.lease
+                let (dead, lost) = try await pool.withConnection { connection in
+                    if !epochChecked {
+                        let voided = try await connection.query("select skein.check_epoch_v1()")[0].int32(0)
+                        if voided > 0 {
+                            self.log.warning("The timeline changed: every lease is void", metadata: [.count: "\(voided)"])
+                        }
+                    }
+                    var dead: Int32 = 0
+                    if !grace {
+                        dead = try await connection.query(
+                            """
+                            select case when clock_timestamp() - pg_postmaster_start_time() > $1 * interval '1 second'
+                                        then skein.mark_dead_sessions_v1() else 0 end
+                            """, [.double(self.configuration.lease.seconds)])[0].int32(0)
+                    }
+                    return (dead, try await connection.query("select skein.reap_tasks_v1($1)", [.int32(500)])[0].int32(0))
+                }
+                epochChecked = true
+                if dead > 0 {
+                    metrics.count(.sessionsExpired, by: Int(dead))
+                    log.notice("Worker sessions are dead: their leases ran out", metadata: [.count: "\(dead)"])
+                }
+                if lost > 0 {
+                    metrics.count(.tasksExpired, by: Int(lost))
+                    foldWakeup.signal()
+                }
+            } catch {
+                // After an outage everybody gets a full lease to come back; and the server may be another one.
+                since = clock.now
+                epochChecked = false
+                if !Task.isCancelled { log.debug("Leases could not be looked at", metadata: [.error: "\(error)"]) }
+            }
+        }
+    }
+
+    // Chores that may wait: partitions for the weeks to come, keys whose time is over.
+    func doChores() async {
+        while !Task.isCancelled {
+            do {
+                try await pool.withConnection { connection in
+                    _ = try await connection.query("select skein.ensure_partitions_v1($1)", [.int32(4)])
+                    let removed = try await connection.query(
+                        """
+                        delete from skein.run_key where (namespace_id, key_hash) in
+                               (select namespace_id, key_hash from skein.run_key where expires_at < skein.now()
+                                 order by expires_at limit 1000 for update skip locked)
+                        """).affected
+                    if removed > 0 { self.metrics.count(.rowsRemoved, "run_key", by: removed) }
+                }
+                try? await Task.sleep(for: .seconds(600))
+            } catch {
+                if !Task.isCancelled { log.debug("Chores could not be done", metadata: [.error: "\(error)"]) }
+                try? await Task.sleep(for: .seconds(10))
+            }
+        }
+    }
+}

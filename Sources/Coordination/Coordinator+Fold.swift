@@ -1,0 +1,70 @@
+// The fold loop: as long as there is something to fold it goes on at once; otherwise it sleeps until somebody wakes it.
+
+import Logging
+import Postgres
+import RunStore
+import Telemetry
+import WorkflowModel
+
+extension Coordinator {
+    func foldUntilCancelled() async {
+        var connection: PostgresConnection?
+        var failures = 0
+        var idle: Duration = Self.shortestIdle
+        while !Task.isCancelled {
+            do throws(PostgresError) {
+                let open: PostgresConnection
+                if let connection, connection.isUsable {
+                    open = connection
+                } else {
+                    open = try await PostgresConnection.connect(configuration.database)
+                    connection = open
+                }
+                let clock = ContinuousClock()
+                let begun = clock.now
+                let report = try await store.fold(upTo: configuration.foldLimit, on: open)
+                failures = 0
+                note(report, took: clock.now - begun)
+                if report.runs > 0 {
+                    idle = Self.shortestIdle
+                    continue
+                }
+                await foldWakeup.wait(upTo: idle * Double.random(in: 0.75...1))
+                idle = min(idle * 2, configuration.pollInterval)
+            } catch {
+                failures += 1
+                metrics.count(.postgresErrors)
+                if failures == 1 || failures % 20 == 0 {
+                    log.warning("The fold failed; trying again", metadata: [.error: "\(error)", .count: "\(failures)"])
+                }
+                if !error.wantsRetry { connection = nil }
+                try? await Task.sleep(for: BackOffDelay.after(failures))
+            }
+        }
+        await connection?.close()
+    }
+
+    private static let shortestIdle: Duration = .milliseconds(100)
+
+    private func note(_ report: FoldReport, took duration: Duration) {
+        if report.tasksReady > 0 { wakeWorkers() }
+        guard report.runs > 0 else { return }
+        metrics.observe(.foldDuration, duration: duration)
+        metrics.observe(.foldBatchSize, size: report.inputs)
+        for (status, count) in report.ended { metrics.count(.runsEnded, status.rawValue, by: count) }
+        for (run, reason) in report.refused {
+            log.warning("An input was refused", metadata: [.runID: "\(run)", .reason: "\(reason)"])
+        }
+        for (run, reason) in report.quarantined {
+            log.error("A run was set aside: it cannot be folded", metadata: [.runID: "\(run)", .reason: "\(reason)"])
+        }
+    }
+}
+
+/// How long to wait after failures in a row before the database is asked again.
+enum BackOffDelay {
+    static func after(_ failures: Int) -> Duration {
+        let seconds = min(2.0, 0.05 * Double(1 << min(failures, 10)))
+        return Duration.seconds(seconds * Double.random(in: 0.5...1))
+    }
+}

@@ -1,0 +1,37 @@
+// What a coordinator is told at its start.
+
+public import Postgres
+
+/// How a coordinator works.
+public struct CoordinatorConfiguration: Sendable {
+    /// The database.
+    public var database: PostgresConfiguration
+    /// How many runs one fold locks at most.
+    public var foldLimit: Int
+    /// How long the fold sleeps at most before it looks without having been woken.
+    public var pollInterval: Duration
+    /// How often leases are looked at.
+    public var reapInterval: Duration
+    /// How long one full lease is: nobody is declared dead before it has passed since this coordinator could look.
+    public var lease: Duration
+
+    /// How a coordinator works; what is not given is the default.
+    public init(
+        database: PostgresConfiguration, foldLimit: Int = 200, pollInterval: Duration = .seconds(5),
+        reapInterval: Duration = .seconds(1), lease: Duration = .seconds(10)
+    ) {
+        self.database = database
+        self.foldLimit = foldLimit
+        self.pollInterval = pollInterval
+        self.reapInterval = reapInterval
+        self.lease = lease
+    }
+}
+
+/// The channels on which processes wake each other. A notification carries nothing; whoever misses one looks a little later.
+public enum WakeChannel {
+    /// There may be tasks to claim.
+    public static let tasks = "skein_tasks"
+    /// There may be outcomes to fold.
+    public static let outcomes = "skein_outcomes"
+}

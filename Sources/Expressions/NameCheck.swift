@@ -1,0 +1,118 @@
+// What can be known to be wrong with an expression before there is any data.
+
+/// Checks expressions against the names that will be there: unknown names and functions, wrong arities, constants that cannot be,
+/// and operations on literals that can only fail. All problems are found, not only the first.
+public struct NameCheck: Sendable {
+    /// The members of a value, when they are known; nil when anything may be there.
+    ///
+    /// It is asked with the name of the variable and the keys that lead to the value: `("steps", ["review"])` for `steps.review`.
+    public typealias Members = @Sendable (_ root: String, _ path: [String]) -> [String]?
+
+    /// What a place takes.
+    public enum Expectation: Sendable, Hashable {
+        /// Any value.
+        case anything
+        /// A boolean: the place is a condition.
+        case boolean
+        /// A list or a map: the place is the collection of a loop.
+        case collection
+    }
+
+    private let roots: [String]
+    private let members: Members
+
+    /// A check against the names of variables, and what is known of their members.
+    public init(roots: [String], members: @escaping Members = { _, _ in nil }) {
+        self.roots = roots
+        self.members = members
+    }
+
+    /// A check against the names of variables, and the members of some of them.
+    public init(roots: [String], members: [String: [String]]) {
+        self.init(roots: roots) { root, path in path.isEmpty ? members[root] : nil }
+    }
+
+    /// What is wrong with an expression, in the order of its source.
+    public func problems(in expression: CompiledExpression, expecting expectation: Expectation = .anything) -> [ExpressionError] {
+        var problems = expression.program.problems.map { ($0.kind, $0.message, $0.offset) }
+        for reference in expression.references {
+            if let problem = problem(with: reference) { problems.append((.unknownName, problem, reference.offset)) }
+        }
+        for problem in StaticTypes(expression.program).problems(expecting: expectation) {
+            problems.append((.type, problem.message, problem.offset))
+        }
+        return problems.enumerated().sorted { ($0.element.2, $0.offset) < ($1.element.2, $1.offset) }.map { _, problem in
+            ExpressionError(kind: problem.0, message: problem.1, offset: problem.2, source: expression.source)
+        }
+    }
+
+    /// What is wrong with the expressions of a template, each with its path.
+    public func problems(in template: CompiledTemplate) -> [ExpressionError] {
+        template.expressions.flatMap { located in
+            problems(in: located.expression).map { problem in
+                var problem = problem
+                problem.path = located.path
+                problem.textOffset = located.offset
+                return problem
+            }
+        }
+    }
+
+    private func problem(with reference: Reference) -> String? {
+        guard roots.contains(where: { $0 == reference.root }) else {
+            if ([reference.root] + reference.path).indices.contains(where: { end in
+                TypeName(rawValue: ([reference.root] + reference.path.prefix(end)).joined(separator: ".")) != nil
+            }) {
+                return nil
+            }
+            return "there is no \"\(reference.root)\" here" + Suggestion.suffix(for: reference.root, among: roots)
+        }
+        for index in reference.path.indices.prefix(reference.requiredCount) {
+            let key = reference.path[index]
+            guard let known = members(reference.root, Array(reference.path[..<index])) else { continue }
+            if !known.contains(where: { $0 == key }) {
+                let owner = ([reference.root] + reference.path[..<index]).joined(separator: ".")
+                return "\(owner) has no \"\(key)\"" + Suggestion.suffix(for: key, among: known)
+            }
+        }
+        return nil
+    }
+
+    /// The names of all functions and macros, sorted: for documentation and completion.
+    public static var functionNames: [String] {
+        (Array(Signature.all.keys) + Array(Compiler.usage.keys) + ["has", "cel.bind", "or", "orValue"]).sorted()
+    }
+}
+
+/// "Did you mean".
+enum Suggestion {
+    /// ` (did you mean "score"?)`, or nothing when no name is near.
+    static func suffix(for name: String, among names: [String]) -> String {
+        let wanted = Array(name.lowercased().utf8)
+        let most = wanted.count <= 3 ? 1 : wanted.count <= 7 ? 2 : 3
+        var best: (name: String, distance: Int)?
+        for candidate in names {
+            let distance = distance(wanted, Array(candidate.lowercased().utf8), most: most)
+            if distance <= most, distance < (best?.distance ?? .max) { best = (candidate, distance) }
+        }
+        return best.map { " (did you mean \"\($0.name)\"?)" } ?? ""
+    }
+
+    // The number of insertions, deletions, replacements and swaps of neighbours.
+    private static func distance(_ left: [UInt8], _ right: [UInt8], most: Int) -> Int {
+        if abs(left.count - right.count) > most { return .max }
+        var before: [Int] = []
+        var previous = Array(0...right.count)
+        for i in left.indices {
+            var current = [i + 1]
+            for j in right.indices {
+                var best = min(previous[j + 1] + 1, current[j] + 1, previous[j] + (left[i] == right[j] ? 0 : 1))
+                if i > 0, j > 0, left[i] == right[j - 1], left[i - 1] == right[j] { best = min(best, before[j - 1] + 1) }
+                current.append(best)
+            }
+            before = previous
+            previous = current
+        }
+        return previous[right.count]
+    }
+}

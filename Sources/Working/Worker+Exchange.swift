@@ -1,0 +1,175 @@
+// The loop that reports and claims: one round trip, one durable commit, for everything that has come together meanwhile.
+
+import Logging
+import Postgres
+import TaskQueue
+import Telemetry
+import WorkflowModel
+
+extension Worker {
+    func exchangeUntilDrained() async {
+        await withDiscardingTaskGroup { group in
+            var connection: PostgresConnection?
+            var idle = IdleWait(longest: configuration.pollInterval)
+            var failures = 0
+            // After a failure nobody knows whether the last claim was carried out.
+            var mayHoldStrays = false
+            while !(state.isDraining && state.isIdle), !Task.isCancelled {
+                let (session, outcomes, room) = state.nextExchange()
+                guard let session, !outcomes.isEmpty || room > 0 else {
+                    // Without a session there is nobody to report to; the outcomes' leases are over.
+                    await state.wakeup.wait(upTo: configuration.pollInterval)
+                    continue
+                }
+                do throws(TaskQueueError) {
+                    let open = try await opened(&connection)
+                    if mayHoldStrays {
+                        let known = state.knownFences + outcomes.map(\.fence)
+                        let released = try await TaskQueue.releaseStrays(session, known: known, on: open)
+                        mayHoldStrays = false
+                        if released > 0 { log.notice("Gave back tasks of a claim whose answer was lost", metadata: [.count: "\(released)"]) }
+                    }
+                    let (kept, claimed) = try await exchange(session, outcomes, room, on: open)
+                    failures = 0
+                    note(kept, outcomes, claimed)
+                    for task in claimed {
+                        let execution = state.begin(task)
+                        group.addTask { await self.execute(execution) }
+                    }
+                    if claimed.isEmpty, outcomes.isEmpty {
+                        await state.wakeup.wait(upTo: idle.next())
+                    } else {
+                        idle.reset()
+                    }
+                } catch {
+                    switch error {
+                    case .sessionDead:
+                        await settleAlone(session, outcomes, on: connection)
+                        abandon(session)
+                    case .unknownNamespace, .unavailable:
+                        state.putBack(outcomes)
+                        mayHoldStrays = true
+                        failures += 1
+                        log.warning("The queue could not be asked; trying again", metadata: [.error: "\(error)", .count: "\(failures)"])
+                        metrics.count(.postgresErrors)
+                        connection = nil
+                        try? await Task.sleep(for: BackOffDelay.after(failures))
+                    }
+                }
+            }
+            await connection?.close()
+        }
+    }
+
+    private func opened(_ connection: inout PostgresConnection?) async throws(TaskQueueError) -> PostgresConnection {
+        if let connection, connection.isUsable { return connection }
+        do throws(PostgresError) {
+            let open = try await PostgresConnection.connect(configuration.database)
+            connection = open
+            return open
+        } catch {
+            throw .unavailable(error)
+        }
+    }
+
+    private func exchange(
+        _ session: SessionID, _ outcomes: [SettledTask], _ room: Int, on connection: PostgresConnection
+    ) async throws(TaskQueueError) -> (kept: [Bool], claimed: [ClaimedTask]) {
+        let clock = ContinuousClock()
+        let begun = clock.now
+        defer { metrics.observe(.claimDuration, duration: clock.now - begun) }
+        do throws(TaskQueueError) {
+            return try await TaskQueue.exchange(session, settling: outcomes, claimingUpTo: room, on: connection)
+        } catch {
+            // One value that cannot be stored must not hold up the others: each is reported alone, and the culprit as unstorable.
+            guard case .unavailable(let cause) = error, cause.isAboutData, !outcomes.isEmpty else { throw error }
+            var kept: [Bool] = []
+            for outcome in outcomes { kept.append(try await settleOne(session, outcome, on: connection)) }
+            return (kept, [])
+        }
+    }
+
+    private func settleOne(
+        _ session: SessionID, _ outcome: SettledTask, on connection: PostgresConnection
+    ) async throws(TaskQueueError) -> Bool {
+        do throws(TaskQueueError) {
+            return try await TaskQueue.exchange(session, settling: [outcome], claimingUpTo: 0, on: connection).kept[0]
+        } catch {
+            guard case .unavailable(let cause) = error, cause.isAboutData else { throw error }
+            let failure = Failure(type: .unstorable, code: "E_RESULT_UNSTORABLE", message: "the answer cannot be stored: \(cause)")
+            let refused = SettledTask(key: outcome.key, fence: outcome.fence, status: .failed, failure: failure)
+            return try await TaskQueue.exchange(session, settling: [refused], claimingUpTo: 0, on: connection).kept[0]
+        }
+    }
+
+    // The session is dead, but as long as nobody has reaped a task its result still counts.
+    private func settleAlone(_ session: SessionID, _ outcomes: [SettledTask], on connection: PostgresConnection?) async {
+        guard !outcomes.isEmpty, let connection else { return }
+        do throws(TaskQueueError) {
+            let (kept, _) = try await TaskQueue.exchange(session, settling: outcomes, claimingUpTo: 0, on: connection)
+            note(kept, outcomes, [])
+        } catch {
+            metrics.count(.resultsDropped, by: outcomes.count)
+            log.warning("Results dropped: the session is dead", metadata: [.count: "\(outcomes.count)", .error: "\(error)"])
+        }
+    }
+
+    private func note(_ kept: [Bool], _ outcomes: [SettledTask], _ claimed: [ClaimedTask]) {
+        for (outcome, held) in zip(outcomes, kept) {
+            if held {
+                metrics.count(.tasksSettled, outcome.status.rawValue)
+            } else {
+                metrics.count(.resultsDropped)
+                log.notice(
+                    "Result dropped: the lease had passed on",
+                    metadata: [.runID: "\(outcome.key.runID)", .stepPath: "\(outcome.key.path)", .fence: "\(outcome.fence)"])
+            }
+        }
+        if !outcomes.isEmpty { wakeCoordinators() }
+        if !claimed.isEmpty {
+            metrics.count(.tasksClaimed, by: claimed.count)
+            metrics.observe(.claimBatchSize, size: claimed.count)
+        }
+    }
+
+    /// The session is gone: calls are ended, results dropped, and a new session registered.
+    func abandon(_ session: SessionID) {
+        guard state.phase.session == session else { return }
+        let lost = state.loseSession()
+        metrics.count(.leasesLost)
+        log.warning("The lease was lost", metadata: [.sessionID: "\(session)", .count: "\(lost)"])
+    }
+}
+
+/// How long a loop with nothing to do sleeps: longer each time, with jitter, up to a bound.
+struct IdleWait {
+    private var current: Duration = .milliseconds(100)
+    private let longest: Duration
+
+    init(longest: Duration) { self.longest = longest }
+
+    mutating func next() -> Duration {
+        defer { current = min(current * 2, longest) }
+        return current * Double.random(in: 0.75...1)
+    }
+
+    mutating func reset() { current = .milliseconds(100) }
+}
+
+/// How long to wait after failures in a row before the database is asked again.
+enum BackOffDelay {
+    static func after(_ failures: Int) -> Duration {
+        let seconds = min(2.0, 0.05 * Double(1 << min(failures, 10)))
+        return Duration.seconds(seconds * Double.random(in: 0.5...1))
+    }
+}
+
+extension PostgresError {
+    // The same data gives the same error again.
+    fileprivate var isAboutData: Bool {
+        switch sqlState?.stateClass {
+        case .dataException, .programLimitExceeded: true
+        default: false
+        }
+    }
+}
