@@ -56,6 +56,13 @@ public enum DefinitionDecoder {
         return finish(&reader, DocumentNode(json))
     }
 
+    /// Decodes an agent alone, as `DefinitionEncoder.json(agent:)` wrote it; nil when this release does not understand it.
+    public static func decode(agent json: JSONValue) -> AgentDefinition? {
+        var reader = DefinitionReader(options: DecodingOptions(allowNoop: true), source: nil)
+        let agent = reader.agent(Field(node: DocumentNode(json), path: .root))
+        return reader.bag.errorCount == 0 ? agent : nil
+    }
+
     private static func finish(_ reader: inout DefinitionReader, _ root: DocumentNode) -> DecodedDefinition {
         let definition = reader.workflow(Field(node: root, path: .root))
         return DecodedDefinition(definition: reader.bag.errorCount == 0 ? definition : nil, diagnostics: reader.bag.sorted)

@@ -71,6 +71,9 @@ public enum DefinitionEncoder {
         return .object(object)
     }
 
+    /// The normal form of an agent alone, as workers get it.
+    public static func json(agent: AgentDefinition) -> JSONValue { Self.agent(agent) }
+
     private static func agent(_ agent: AgentDefinition) -> JSONValue {
         var object = JSONObject()
         object["kind"] = .string(agent.kind.name)

@@ -138,7 +138,7 @@ extension DefinitionReader {
             let value = field.member(member)
             guard let text = text(value) else { continue }
             if text.unicodeScalars.contains(where: { $0.value < 0x20 && $0.value != 0x09 }) && !text.contains("${{") {
-                report(.invalidHeader, "the value of \(Wording.quoted(member.key)) holds a line break or control character", at: value)
+                report(.invalidHeader, "the value of \(Wording.quoted(member.key)) holds a line break or control character", at: value, fix: "remove it")
             }
             check(value, text, .agent(secrets: true))
             templates.append(NamedTemplate(name: member.key, value: text))

@@ -157,7 +157,7 @@ extension DefinitionReader {
         }
         guard source != nil else { return .named(name) }
         if name.contains("${{") {
-            report(.unknownAgent, "the agent of a step cannot be computed", at: field, fix: "write one step for each agent, with an `if`")
+            report(.misplacedExpression, "the agent of a step cannot be computed", at: field, fix: "write one step for each agent, with an `if`")
         } else if !agentNames.contains(name) {
             let exist = agentNames.isEmpty ? "there are none: describe it under `agents`" : "there are \(Wording.some(agentNames))"
             let meant = Suggestion.closest(to: name, among: agentNames).map { "did you mean \"\($0)\"?" }

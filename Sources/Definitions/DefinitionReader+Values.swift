@@ -45,7 +45,7 @@ extension DefinitionReader {
             return nil
         }
         if text.contains("${{") {
-            report(.invalidDuration, "\(Self.subject(field)) holds no expressions; it takes \(expected)", at: field)
+            report(.misplacedExpression, "\(Self.subject(field)) is not evaluated", at: field, fix: "write \(expected)")
             return nil
         }
         guard let duration = DurationText.parse(text) else {

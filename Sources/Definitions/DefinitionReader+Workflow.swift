@@ -53,6 +53,9 @@ extension DefinitionReader {
             if text.utf8.count > Self.labelLimit {
                 report(.outOfRange, "the value of a label has at most \(Self.labelLimit) bytes", at: value)
             }
+            if text.contains("${{") {
+                report(.misplacedExpression, "labels are not evaluated", at: value, fix: "give labels that depend on data when a run is submitted")
+            }
             labels[member.key] = text
         }
         return labels

@@ -137,11 +137,17 @@ extension DiagnosticCode {
                 title: "a secret where none may be", happened: "`secrets.NAME` stands where it could be stored, logged, compared or listed.",
                 why: "A secret is put in by the worker when it calls the agent, and is nowhere else a value. What a step is given is stored.",
                 remedy: "Use `${{ secrets.NAME }}` by itself in the `url`, `headers`, `body`, `stdin` or `environment` of an agent.")
-        case .expressionInKey:
+        case .misplacedExpression:
             Page(
-                title: "an expression in a key", happened: "A key of a mapping holds `${{ … }}`.",
-                why: "Keys are never evaluated, so that the shape of a template can be read off the file.",
-                remedy: "Write the whole mapping as one expression: `${{ {input.name: 1} }}`.")
+                title: "an expression where none is evaluated",
+                happened: "`${{ … }}` stands in a key, or in a value that is fixed when the workflow is registered.",
+                why: "Keys, names, labels and time-outs are the same in all runs, so that the shape of a run can be read off the file.",
+                remedy: "Write the value itself. A mapping with computed keys is one expression: `${{ {input.name: 1} }}`.")
+        case .invalidConstant:
+            Page(
+                title: "a constant that cannot be", happened: "A text in an expression is no pattern, timestamp or duration, or the expression "
+                    + "computes with constants that have no result.",
+                why: "It would fail in every run, at the moment it is needed.", remedy: "Correct the constant.")
         case .expressionTooLarge:
             Page(
                 title: "an expression that is too large", happened: "An expression is longer or nested deeper than it may be.",

@@ -66,10 +66,12 @@ public enum DiagnosticCode: String, Sendable, Hashable, CaseIterable {
     case selfReference = "E2126"
     /// A secret where none may be.
     case misplacedSecret = "E2127"
-    /// An expression in a key.
-    case expressionInKey = "E2128"
+    /// An expression where none is evaluated.
+    case misplacedExpression = "E2128"
     /// An expression larger than it may be.
     case expressionTooLarge = "E2129"
+    /// A constant that is none: a pattern, a timestamp.
+    case invalidConstant = "E2139"
 
     // Workflows, blocks and steps.
 

@@ -53,6 +53,9 @@ extension YAMLDocument {
                 "a { or [ that is opened in line \(opened.line), column \(opened.column), is not closed, or a comma is missing",
                 fix: "close it, or separate its entries by commas")
         }
+        if problem.contains("mapping values are not allowed"), source.line(position.line).contains("${{") {
+            return syntax("an expression that holds \": \" must stand in double quotes", fix: "write \"${{ … }}\", or a block scalar (|)")
+        }
         if problem.contains("mapping values are not allowed") {
             return syntax("a second colon in this line, or a line that is indented too far", fix: "put text that contains \": \" in quotes")
         }

@@ -172,7 +172,7 @@ extension Frame {
     }
 
     // The output of a block: its mapping, or the last step's (sequence), or a map of the steps that nobody needs (graph).
-    private func output(of plan: BlockPlan, mapping: Evaluation?) throws(Rejection) -> Result<JSONText, Failure> {
+    private func output(of plan: BlockPlan, mapping: Evaluation?) throws(Rejection) -> Evaluated<JSONText> {
         if let mapping { return try evaluate(mapping) }
         switch plan.kind {
         case .sequence:

@@ -4,7 +4,7 @@ import Expressions
 import WorkflowModel
 
 extension Frame {
-    func decide(_ condition: Condition) throws(Rejection) -> Result<Bool, Failure> {
+    func decide(_ condition: Condition) throws(Rejection) -> Evaluated<Bool> {
         let scope = try scope(for: condition.reads, result: nil)
         do throws(ExpressionError) {
             return .success(try condition.expression.evaluateCondition(scope))
@@ -13,7 +13,7 @@ extension Frame {
         }
     }
 
-    func evaluate(_ evaluation: Evaluation, result: JSONText? = nil) throws(Rejection) -> Result<JSONText, Failure> {
+    func evaluate(_ evaluation: Evaluation, result: JSONText? = nil) throws(Rejection) -> Evaluated<JSONText> {
         let scope = try scope(for: evaluation.reads, result: result)
         do throws(ExpressionError) {
             return .success(JSONText(try evaluation.template.render(scope)))
@@ -72,4 +72,10 @@ extension Frame {
     private static func failure(_ error: ExpressionError) -> Failure {
         Failure(type: .expression, message: "\(error.message) in `\(error.source)`")
     }
+}
+
+/// What an expression gave, or how it failed. A failure is data, never thrown.
+enum Evaluated<Value> {
+    case success(Value)
+    case failure(Failure)
 }

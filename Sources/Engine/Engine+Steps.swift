@@ -161,7 +161,7 @@ extension Frame {
     // MARK: Answers
 
     // The answer of an attempt becomes the step's output: checked against its schema, then mapped.
-    private func accept(_ answer: JSONText, by node: Node) throws(Rejection) -> Result<JSONText, Failure> {
+    private func accept(_ answer: JSONText, by node: Node) throws(Rejection) -> Evaluated<JSONText> {
         if let schema = node.resultSchema {
             let violations = schema.validate(answer.value)
             if !violations.isEmpty {
@@ -173,7 +173,7 @@ extension Frame {
         return try map(answer, by: node)
     }
 
-    private func map(_ answer: JSONText, by node: Node) throws(Rejection) -> Result<JSONText, Failure> {
+    private func map(_ answer: JSONText, by node: Node) throws(Rejection) -> Evaluated<JSONText> {
         guard let mapping = node.output else { return .success(answer) }
         return try evaluate(mapping, result: answer)
     }

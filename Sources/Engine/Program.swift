@@ -1,7 +1,7 @@
 // A definition made ready to run: steps numbered, expressions compiled, references resolved. Made once for each version.
 
-import Expressions
-import JSONSchema
+package import Expressions
+package import JSONSchema
 public import WorkflowModel
 
 /// A workflow version in the form that the engine runs. Immutable and shared.

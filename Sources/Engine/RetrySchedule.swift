@@ -1,6 +1,6 @@
 // Whether a failure is followed by another attempt, and after which delay.
 
-import WorkflowModel
+package import WorkflowModel
 
 /// Applies a retry policy. The jitter comes from a hash of run, path and attempt: spread over runs, and the same when asked again.
 package struct RetrySchedule {

@@ -31,12 +31,12 @@ public struct CompiledTemplate: Sendable {
     /// The data that the template reads, each with its location.
     public let references: [Reference]
     /// All expressions, in the order of the template, each with where it is.
-    let expressions: [Located]
+    package let expressions: [Located]
 
-    struct Located: Sendable {
-        let expression: CompiledExpression
-        let path: String
-        let offset: Int
+    package struct Located: Sendable {
+        package let expression: CompiledExpression
+        package let path: String
+        package let offset: Int
     }
 
     /// The deepest nesting of arrays and objects in a template.

@@ -28,7 +28,7 @@ extension Evaluator {
         switch (left, right) {
         case (.string(let a), .string(let b)):
             try meter.work(bytes: min(a.utf8.count, b.utf8.count))
-            return a.hasSameBytes(as: b)
+            return a.isSame(as: b)
         case (.int(let a), .int(let b)): return a == b
         case (.double(let a), .double(let b)): return a == b
         case (.bool(let a), .bool(let b)): return a == b

@@ -32,8 +32,8 @@ extension Evaluator {
         let key = program.names[Int(node.b + step)]
         switch value {
         case .map(.json(let object)):
-            guard let position = object.position(of: key) else { throw missing(key, node) }
-            return try descend(json: object.values[position], node, step + 1)
+            guard let member = object.member(key) else { throw missing(key, node) }
+            return try descend(json: member, node, step + 1)
         case .map(let map):
             guard let member = map[key] else { throw missing(key, node) }
             return try descend(member, node, step + 1)
@@ -45,9 +45,9 @@ extension Evaluator {
     private func descend(json: JSONValue, _ node: Program.Node, _ step: Int32) throws(Fault) -> Value {
         if step == node.c { return Value(json) }
         let key = program.names[Int(node.b + step)]
-        guard case .object(let object) = json else { return try descend(try select(Value(json), key, isOptional: false, at: node.offset), node, step + 1) }
-        guard let position = object.position(of: key) else { throw missing(key, node) }
-        return try descend(json: object.values[position], node, step + 1)
+        guard case .object(let object) = json else { throw noFields(Value(json), key, node.offset) }
+        guard let member = object.member(key) else { throw missing(key, node) }
+        return try descend(json: member, node, step + 1)
     }
 
     @inline(never)

@@ -36,8 +36,8 @@ public enum MapValue: Sendable {
     /// The value of a string key.
     public subscript(key: String) -> Value? {
         switch self {
-        case .json(let object): object.position(of: key).map { Value(object.values[$0]) }
-        case .entries(let entries): entries.position(of: .string(KeyBytes(key))).map { entries.values[$0] }
+        case .json(let object): object.member(key).map { Value($0) }
+        case .entries(let entries): entries.position(of: key).map { entries.values[$0] }
         }
     }
 
@@ -84,6 +84,11 @@ public final class MapEntries: Sendable {
             }
         }
         self.positions = positions
+    }
+
+    func position(of key: String) -> Int? {
+        if keys.count > Self.linearSearchLimit { return positions[.string(KeyBytes(key))] }
+        return keys.firstIndex { if case .string(let text) = $0 { text.isSame(as: key) } else { false } }
     }
 
     func position(of key: MapKey) -> Int? {

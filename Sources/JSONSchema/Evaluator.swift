@@ -157,7 +157,7 @@ struct Evaluator {
     }
 
     private mutating func write(at location: String, _ keyword: String, _ message: String) {
-        guard collected.count < max(plan.limits.violations, 1) else { return }
+        guard !isGivenUp, collected.count < max(plan.limits.violations, 1) else { return }
         collected.append(Violation(instancePointer: pointer, schemaPointer: location, keyword: keyword, message: message))
     }
 

@@ -104,19 +104,18 @@ extension SchemaCompiler {
     }
 
     private func types(of source: SchemaSource) throws(SchemaError) -> JSONTypes? {
-        let allowed = JSONTypes.named.map(\.name).joined(separator: ", ")
         switch source.object["type"] {
         case .none: return nil
         case .string(let name):
             guard let type = JSONTypes.named.first(where: { $0.name == name })?.type else {
-                throw wrong("type", in: source, "\"\(name)\" is unknown; the types are \(allowed)", nil)
+                throw wrong("type", in: source, "\"\(name)\" is unknown; the types are \(JSONTypes.allNames)", nil)
             }
             return type
         case .array(let elements):
             var types: JSONTypes = []
             for element in elements {
                 guard case .string(let name) = element, let type = JSONTypes.named.first(where: { $0.name == name })?.type else {
-                    throw wrong("type", in: source, "must list types; the types are \(allowed)", nil)
+                    throw wrong("type", in: source, "must list types; the types are \(JSONTypes.allNames)", nil)
                 }
                 guard types.insert(type).inserted else { throw wrong("type", in: source, "lists \"\(name)\" twice", nil) }
             }

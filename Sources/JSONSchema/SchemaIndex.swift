@@ -35,7 +35,8 @@ struct SchemaIndex {
     private let limits: SchemaLimits
     /// The subschemas of the schema itself, in order: all of them are compiled, used or not, so that mistakes show early.
     private(set) var ownSubschemas: [(location: SchemaLocation, value: JSONValue)] = []
-    private var known: Set<SchemaLocation> = []
+    // The subschemas that were found so far, each with its resource.
+    private var known: [SchemaLocation: Int] = [:]
 
     init(_ schema: JSONValue, documents: [String: JSONValue], limits: SchemaLimits) throws(SchemaError) {
         self.limits = limits
@@ -53,6 +54,7 @@ struct SchemaIndex {
 
     /// The resource that `location` is in: that of the nearest enclosing schema with an identity.
     func resource(of location: SchemaLocation) -> Int {
+        if let resource = known[location] { return resource }
         var pointer = Substring(location.pointer.text)
         while true {
             if let found = resourceAt[SchemaLocation(document: location.document, pointer: KeyBytes(String(pointer)))] { return found }
@@ -141,7 +143,7 @@ struct SchemaIndex {
 
     /// Looks for identities in a place that is used as a schema although no keyword makes it one.
     mutating func adopt(_ value: JSONValue, at location: SchemaLocation) throws(SchemaError) {
-        guard !known.contains(location) else { return }
+        guard known[location] == nil else { return }
         try visit(value, at: location, resource: resource(of: location), depth: 0)
     }
 
@@ -207,7 +209,7 @@ struct SchemaIndex {
     private mutating func walk(_ value: JSONValue, at location: SchemaLocation, resource: Int, depth: Int) throws(SchemaError) {
         guard case .object(let object) = value else { return }
         guard depth < limits.schemaDepth else { throw error(at: location, "the schema is nested deeper than \(limits.schemaDepth) levels") }
-        guard known.insert(location).inserted else { return }
+        guard known.updateValue(resource, forKey: location) == nil else { return }
         guard known.count <= limits.subschemas else { throw error(at: location, "there are more than \(limits.subschemas) subschemas") }
         if location.document == 0 { ownSubschemas.append((location, value)) }
         try registerAnchor("$anchor", of: object, at: location, in: resource)

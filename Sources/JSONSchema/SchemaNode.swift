@@ -94,6 +94,8 @@ struct JSONTypes: OptionSet, Sendable {
         ("integer", .integer, "an integer"), ("number", .number, "a number"), ("boolean", .boolean, "a boolean"), ("null", .null, "null"),
     ]
 
+    static let allNames = named.map(\.name).joined(separator: ", ")
+
     func allows(_ value: JSONValue) -> Bool {
         switch value {
         case .null: contains(.null)

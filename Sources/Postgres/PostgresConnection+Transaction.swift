@@ -37,6 +37,13 @@ extension PostgresConnection {
     /// }
     /// ```
     public func transaction<R: Sendable>(
+        _ mode: TransactionMode = .readCommitted, _ body: @Sendable (isolated PostgresConnection) throws(PostgresError) -> R
+    ) throws(PostgresError) -> R {
+        try transactionInPlace(mode, body)
+    }
+
+    /// `transaction` for code that is on the connection already: the closure need not be `Sendable`, so it may change local variables.
+    public func transactionInPlace<R>(
         _ mode: TransactionMode = .readCommitted, _ body: (isolated PostgresConnection) throws(PostgresError) -> R
     ) throws(PostgresError) -> R {
         let connection = try opened()
@@ -61,7 +68,7 @@ extension PostgresConnection {
     }
 
     /// Runs `body` inside the transaction so that its failure undoes only what it did itself. The transaction goes on either way.
-    public func savepoint<R: Sendable>(
+    public func savepoint<R>(
         _ body: (isolated PostgresConnection) throws(PostgresError) -> R
     ) throws(PostgresError) -> R {
         precondition(transactionPhase != .none, "A savepoint needs a transaction around it.")

@@ -1,8 +1,8 @@
 // What this coordinator knew of a run after its last fold. It is used only when the run's revision is still the same.
 
-import Engine
+package import Engine
 import Synchronization
-import WorkflowModel
+package import WorkflowModel
 
 package final class FrameCache: Sendable {
     private struct Entry {

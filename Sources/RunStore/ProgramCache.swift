@@ -1,11 +1,11 @@
 // Versions made ready to run, kept for as long as the process lives and there is room. Versions are immutable: nothing is ever stale.
 
 import Definitions
-import Engine
-import JSONSchema
-import Postgres
+package import Engine
+package import JSONSchema
+package import Postgres
 import Synchronization
-import WorkflowModel
+package import WorkflowModel
 
 /// A version as the coordinator uses it.
 package final class LoadedVersion: Sendable {

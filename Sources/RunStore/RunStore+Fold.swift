@@ -10,7 +10,7 @@ extension RunStore {
     public func fold(upTo limit: Int, on connection: PostgresConnection) async throws(PostgresError) -> FoldReport {
         let attempt = FoldAttempt()
         do throws(PostgresError) {
-            return try await connection.transaction { db throws(PostgresError) in
+            return try await connection.transaction { @Sendable db throws(PostgresError) in
                 try self.foldLocked(try db.query(Self.lockDueRuns, [.int32(Int32(clamping: limit))]), limit: limit, attempt, on: db)
             }.finished(by: self)
         } catch {
@@ -34,7 +34,7 @@ extension RunStore {
         for half in [ids[..<middle], ids[middle...]] {
             do throws(PostgresError) {
                 report.add(
-                    try await connection.transaction { db throws(PostgresError) in
+                    try await connection.transaction { @Sendable db throws(PostgresError) in
                         try self.foldLocked(
                             try db.query(Self.lockGivenRuns, [.uuidArray(half.map(\.pair))]), limit: .max, FoldAttempt(), on: db)
                     }.finished(by: self))
@@ -243,10 +243,12 @@ struct FoldResult: Sendable {
         report.stepsSettled = changes.steps.count
         for run in runs {
             if let ending = run.ending { report.ended[ending.status, default: 0] += 1 }
+            if run.starts, run.deadline != nil { report.timersSet += 1 }
             for path in run.taskOrder {
                 switch run.tasks[path] {
                 case .insert, .ready, .wake: report.tasksReady += 1
-                case .wait, .delete, .nothing, nil: continue
+                case .wait: report.timersSet += 1
+                case .delete, .nothing, nil: continue
                 }
             }
         }

@@ -83,7 +83,7 @@ extension RunStore {
     ///
     /// Safe to repeat with the same keys when the outcome is unknown.
     public func submit(_ requests: [SubmitRequest], on connection: PostgresConnection) async throws(PostgresError) -> [SubmitAnswer] {
-        try await connection.transaction { db throws(PostgresError) in
+        try await connection.transaction { @Sendable db throws(PostgresError) in
             try self.submitLocked(requests, on: db)
         }.finished(by: self)
     }

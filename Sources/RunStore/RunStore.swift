@@ -1,6 +1,5 @@
 // Loads what the engine needs and saves what it decides, set-wise, one transaction for a batch.
 
-public import Postgres
 public import WorkflowModel
 
 /// The runs of a database, as coordinators work on them.
@@ -27,6 +26,8 @@ public struct FoldReport: Sendable {
     public var inputs = 0
     /// Tasks that became ready.
     public var tasksReady = 0
+    /// Timers that were set.
+    public var timersSet = 0
     /// Steps that settled.
     public var stepsSettled = 0
     /// Runs that ended, by their ending.
@@ -43,6 +44,7 @@ public struct FoldReport: Sendable {
         runs += other.runs
         inputs += other.inputs
         tasksReady += other.tasksReady
+        timersSet += other.timersSet
         stepsSettled += other.stepsSettled
         ended.merge(other.ended, uniquingKeysWith: +)
         refused += other.refused

@@ -3,7 +3,7 @@
 public import Definitions
 import Engine
 public import Postgres
-public import WorkflowModel
+import WorkflowModel
 
 /// What registering a definition did.
 public struct AppliedWorkflow: Sendable {
@@ -23,6 +23,8 @@ public struct AppliedWorkflow: Sendable {
 public enum ApplyError: Error, Sendable {
     /// The definition has errors.
     case invalid([Diagnostic])
+    /// The definition was decoded but cannot be made ready to run.
+    case notRunnable(String)
     /// There is no such namespace.
     case unknownNamespace(String)
     /// The database could not be asked, or refused.
@@ -69,11 +71,11 @@ public enum WorkflowRegistry {
         do throws(ProgramError) {
             steps = try Program(definition).stepDescriptions
         } catch {
-            throw .invalid([Diagnostic(compilation: "\(error)")])
+            throw .notRunnable("\(error)")
         }
         let applied: AppliedWorkflow?
         do throws(PostgresError) {
-            applied = try await connection.transaction { db throws(PostgresError) in
+            applied = try await connection.transaction { @Sendable db throws(PostgresError) in
                 guard let workflow = try db.query(lockWorkflow, [.text(namespace), .text(definition.name)]).first else { return nil }
                 let namespaceID = workflow.int32(0)
                 let live = workflow.int64OrNull(1)

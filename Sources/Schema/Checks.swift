@@ -47,7 +47,7 @@ extension PostgresConnection {
             remedy: file.headerValue("remedy") ?? "", rows: [], hasMore: false, failure: nil)
         let statement = String(file.text.trimmingSuffix { $0.isWhitespace || $0 == ";" })
         do {
-            let rows = try transaction(.snapshot) { db throws(PostgresError) in
+            let rows = try transactionInPlace(.snapshot) { db throws(PostgresError) in
                 // The line break keeps a comment at the end of the file from swallowing the parenthesis.
                 try db.query(SQL("select to_jsonb(violation)::text from (\n\(statement)\n) as violation limit \(Checks.shownRows + 1)"))
             }

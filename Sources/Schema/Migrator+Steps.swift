@@ -22,7 +22,7 @@ extension PostgresConnection {
         var file: String?
         let outcome: Result<MigrationStep, MigrationError>
         do {
-            outcome = try transaction { db throws(PostgresError) in
+            outcome = try transactionInPlace { db throws(PostgresError) in
                 try db.script("\(MigrationLock.take); set local lock_timeout = '\(Migrator.lockTimeout)'")
                 try db.createBookkeeping()
                 let applied = try db.applied()

@@ -275,7 +275,7 @@ $$;
 
 -- Makes the weekly partitions from this week to p_weeks_ahead weeks later. Safe to call from many places at once.
 create function skein.ensure_partitions_v1(p_weeks_ahead integer) returns integer
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_week   timestamptz := date_trunc('week', skein.now() at time zone 'UTC') at time zone 'UTC';
   v_parent text;

@@ -286,7 +286,7 @@ $$;
 
 -- Makes the weekly partitions from this week to p_weeks_ahead weeks later. Safe to call from many places at once.
 create function skein.ensure_partitions_v1(p_weeks_ahead integer) returns integer
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_week   timestamptz := date_trunc('week', skein.now() at time zone 'UTC') at time zone 'UTC';
   v_parent text;
@@ -431,6 +431,21 @@ begin
            with ordinality as g (run_id, path, fence, outcome, output, failure, details, place)
      where t.run_id = g.run_id and t.path = g.path and t.fence = g.fence and t.session_id = p_session_id and t.state = 'leased'
     returning g.place::integer;
+end
+$$;
+
+-- Gives back what the session holds without knowing it: the tasks of a claim whose answer was lost. p_known are the fences of all
+-- that the worker is working on or has yet to report. Needed only after a failure, so it may look through the table.
+create or replace function skein.release_strays_v1(p_session_id bigint, p_known bigint[]) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_released integer;
+begin
+  update skein.task t
+     set state = 'settled', settled_at = clock_timestamp(), outcome = 'released'
+   where t.session_id = p_session_id and t.state = 'leased' and t.fence <> all (p_known);
+  get diagnostics v_released = row_count;
+  return v_released;
 end
 $$;
 
@@ -717,9 +732,376 @@ end
 $$;
 
 """#),
+        SQLFile(
+            name: "views.sql",
+            text: #"""
+-- The database as an interface: views that are kept stable. Columns are only ever added, at the end.
+
+create or replace view skein.workflow_overview as
+select n.name as namespace, w.name as workflow, v.version as live_version, v.content_hash, v.created_at as live_since,
+       (select count(*)::integer from skein.workflow_version x where x.namespace_id = w.namespace_id and x.name = w.name) as versions,
+       w.created_at
+  from skein.workflow w
+  join skein.namespace n using (namespace_id)
+  left join skein.workflow_version v on v.version_id = w.live_version_id;
+comment on view skein.workflow_overview is 'Workflows, and the version that new runs get.';
+
+create or replace view skein.workflow_version_overview as
+select n.name as namespace, v.name as workflow, v.version, v.content_hash, v.created_at, v.version_id = w.live_version_id as is_live,
+       (select count(*)::integer from skein.version_step s where s.version_id = v.version_id) as steps
+  from skein.workflow_version v
+  join skein.workflow w on w.namespace_id = v.namespace_id and w.name = v.name
+  join skein.namespace n on n.namespace_id = v.namespace_id;
+comment on view skein.workflow_version_overview is 'The immutable versions of workflows.';
+
+-- A live run's status is derived from its live work: nothing is stored twice.
+create or replace view skein.run_overview as
+select r.run_id, n.name as namespace, v.name as workflow, v.version,
+       case when r.paused_at is not null then 'paused'
+            when r.started_at is not null and exists (select from skein.task t where t.run_id = r.run_id and t.state in ('ready', 'leased', 'settled')) then 'running'
+            when exists (select from skein.task t where t.run_id = r.run_id and t.state in ('leased', 'settled')) then 'running'
+            when exists (select from skein.task t where t.run_id = r.run_id and t.state = 'waiting') then 'waiting'
+            when r.started_at is null then 'queued'
+            else 'running' end as status,
+       r.cancel_requested_at is not null as is_cancelling, r.quarantined_at is not null as is_quarantined,
+       r.submitted_at, r.started_at, null::timestamptz as ended_at,
+       extract(epoch from clock_timestamp() - r.submitted_at)::numeric(16, 3) as duration_seconds,
+       r.trigger, r.labels::jsonb as labels, r.deadline_at, coalesce(r.cancel_reason, r.quarantine_reason) as reason,
+       null::text as error_type, null::text as error_message, r.revision, r.history_length
+  from skein.run r
+  join skein.workflow_version v on v.version_id = r.version_id
+  join skein.namespace n on n.namespace_id = r.namespace_id
+union all
+select e.run_id, n.name, v.name, v.version, e.status::text, false, false, e.submitted_at, e.started_at, e.ended_at,
+       extract(epoch from e.ended_at - e.submitted_at)::numeric(16, 3),
+       e.trigger, e.labels::jsonb, null, e.cancel_reason, e.failure::jsonb ->> 'type', e.failure::jsonb ->> 'message', e.revision,
+       e.history_length
+  from skein.ended_run e
+  join skein.workflow_version v on v.version_id = e.version_id
+  join skein.namespace n on n.namespace_id = e.namespace_id;
+comment on view skein.run_overview is 'Runs, live and ended, one row each.';
+
+-- Steps of runs: settled ones from history, live ones from the queue. Steps that have not started are not rows yet.
+create or replace view skein.step_overview as
+select s.run_id, s.path as step, vs.verb, s.status::text as status, null::text as wait_reason, s.attempt, s.losses, s.started_at,
+       s.finished_at, extract(epoch from s.finished_at - s.started_at)::numeric(16, 3) as duration_seconds,
+       w.worker, s.input::jsonb as input, s.output::jsonb as output, s.failure::jsonb as error, s.details::jsonb as details, s.fence,
+       s.seq, null::timestamptz as next_attempt_at
+  from skein.step s
+  left join skein.run r on r.run_id = s.run_id
+  left join skein.ended_run e on e.run_id = s.run_id
+  left join skein.version_step vs on vs.version_id = coalesce(r.version_id, e.version_id) and vs.step_index = s.step_index
+  left join skein.worker_session w on w.session_id = s.session_id
+union all
+select t.run_id, t.path, 'agent',
+       case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end when 'waiting' then 'waiting' else 'running' end,
+       case when t.state = 'waiting' then 'backoff' when t.held and t.state = 'ready' then 'paused' end,
+       t.attempt, t.losses, coalesce(t.step_started_at, t.claimed_at), null,
+       extract(epoch from clock_timestamp() - coalesce(t.step_started_at, t.claimed_at))::numeric(16, 3),
+       w.worker, t.input::jsonb, null, null, null, t.fence, null, m.due_at
+  from skein.task t
+  left join skein.worker_session w on w.session_id = t.session_id
+  left join skein.timer m on m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff'
+union all
+select l.run_id, l.path, vs.verb, case when l.is_block then 'running' else 'pending' end, null, 0, 0, l.started_at, null,
+       extract(epoch from clock_timestamp() - l.started_at)::numeric(16, 3), null, null, null, null, null, null, null, null
+  from skein.live_step l
+  join skein.run r on r.run_id = l.run_id
+  left join skein.version_step vs on vs.version_id = r.version_id and vs.step_index = l.step_index;
+comment on view skein.step_overview is 'Steps of runs that have started or settled, with input, output and error.';
+
+-- Every attempt: those that settled their step, those that did not, and the one that is under way.
+create or replace view skein.attempt_overview as
+select s.run_id, s.path as step, s.attempt, s.fence, s.session_id, w.worker,
+       case when s.status = 'succeeded' then 'succeeded'
+            when s.failure::jsonb ->> 'type' = 'timeout' then 'timed_out'
+            when s.failure::jsonb ->> 'type' = 'poison' then 'lost' else 'failed' end as status,
+       false as discarded, coalesce(s.claimed_at, s.started_at) as started_at, s.finished_at, s.failure::jsonb as error,
+       s.details::jsonb as details
+  from skein.step s left join skein.worker_session w on w.session_id = s.session_id
+ where s.fence is not null
+union all
+select a.run_id, a.path, a.attempt, a.fence, a.session_id, w.worker, a.status::text, a.discarded, a.claimed_at, a.settled_at,
+       a.failure::jsonb, a.details::jsonb
+  from skein.attempt a left join skein.worker_session w on w.session_id = a.session_id
+union all
+select t.run_id, t.path, t.attempt, t.fence, t.session_id, w.worker, 'running', false, t.claimed_at, null, null, null
+  from skein.task t left join skein.worker_session w on w.session_id = t.session_id
+ where t.state in ('leased', 'settled');
+comment on view skein.attempt_overview is 'Attempts of steps, with the lease under which each was made.';
+
+create or replace view skein.queue_depth as
+select n.name as namespace, q.name as queue,
+       coalesce(d.ready, 0) as ready, coalesce(d.running, 0) as running, coalesce(d.waiting, 0) as waiting, coalesce(d.held, 0) as held,
+       d.oldest_ready_seconds,
+       (select count(*)::integer from skein.worker_session w where w.dead_at is null and q.queue_id = any (w.queue_ids)) as workers,
+       (select coalesce(sum(w.slots), 0)::integer from skein.worker_session w where w.dead_at is null and q.queue_id = any (w.queue_ids)) as slots
+  from skein.queue q
+  join skein.namespace n using (namespace_id)
+  left join (
+    select queue_id,
+           count(*) filter (where state = 'ready' and not held)::integer as ready,
+           count(*) filter (where state in ('leased', 'settled'))::integer as running,
+           count(*) filter (where state = 'waiting')::integer as waiting,
+           count(*) filter (where state = 'ready' and held)::integer as held,
+           extract(epoch from clock_timestamp() - min(ready_at) filter (where state = 'ready' and not held))::numeric(16, 3) as oldest_ready_seconds
+      from skein.task group by queue_id) d using (queue_id);
+comment on view skein.queue_depth is 'What is queued, and who serves it.';
+
+create or replace view skein.worker_overview as
+select s.session_id, n.name as namespace, s.worker, s.host, s.pid, s.version,
+       (select array_agg(q.name order by array_position(s.queue_ids, q.queue_id)) from skein.queue q where q.queue_id = any (s.queue_ids)) as queues,
+       s.slots,
+       (select count(*)::integer from skein.task t where t.session_id = s.session_id and t.state = 'leased') as slots_used,
+       case when s.dead_at is not null then 'dead' when s.draining then 'draining'
+            when s.lease_until < clock_timestamp() then 'expired' else 'alive' end as status,
+       s.started_at, s.heartbeat_at, s.lease_until, s.dead_at, s.dead_reason
+  from skein.worker_session s
+  join skein.namespace n using (namespace_id);
+comment on view skein.worker_overview is 'Worker sessions: one life of one process each.';
+
+-- The history of a run, in order: submitted, steps and attempts as they settled, other events, the ending.
+create or replace view skein.history_overview as
+select run_id, 1 as seq, 'run_submitted' as event, null::text as step, null::integer as attempt, submitted_at as at,
+       jsonb_build_object('trigger', trigger) as body
+  from (select run_id, submitted_at, trigger from skein.run union all select run_id, submitted_at, trigger from skein.ended_run) as r
+union all
+select run_id, seq, 'step_' || status::text, path, attempt, finished_at, failure::jsonb from skein.step
+union all
+select run_id, seq, 'attempt_' || status::text, path, attempt, settled_at, failure::jsonb from skein.attempt
+union all
+select run_id, seq, kind, null, null, at, body::jsonb from skein.run_event
+union all
+select run_id, history_length, 'run_' || status::text, null, null, ended_at, failure::jsonb from skein.ended_run;
+comment on view skein.history_overview is 'What happened to a run, numbered without gaps.';
+
+"""#),
+        SQLFile(
+            name: "zz_roles.sql",
+            text: #"""
+-- Who may do what. skein_app: coordinators. skein_worker: the task functions and nothing else. skein_reader: the views.
+
+do $$
+declare
+  v_role text;
+begin
+  foreach v_role in array array['skein_app', 'skein_worker', 'skein_reader'] loop
+    if not exists (select from pg_roles where rolname = v_role) then
+      begin
+        execute format('create role %I nologin', v_role);
+      exception
+        when insufficient_privilege then
+          raise notice 'role % is missing and this user may not create it; ask an administrator', v_role;
+        when duplicate_object or unique_violation then
+          null;  -- made by somebody else at the same moment
+      end;
+    end if;
+  end loop;
+
+  if exists (select from pg_roles where rolname = 'skein_app') then
+    grant usage on schema skein to skein_app;
+    grant select, insert, update, delete, truncate on all tables in schema skein to skein_app;
+    grant usage, select on all sequences in schema skein to skein_app;
+    grant execute on all functions in schema skein to skein_app;
+  end if;
+
+  revoke execute on all functions in schema skein from public;
+
+  if exists (select from pg_roles where rolname = 'skein_worker') then
+    grant usage on schema skein to skein_worker;
+    grant execute on function
+      skein.register_session_v1(text, text, text, integer, text, text[], integer, integer), skein.heartbeat_v1(bigint, boolean),
+      skein.close_session_v1(bigint), skein.step_call_v1(bigint, integer), skein.claim_tasks_v1(bigint, integer),
+      skein.settle_tasks_v1(bigint, uuid[], text[], bigint[], text[], text[], text[], text[]), skein.release_strays_v1(bigint, bigint[])
+    to skein_worker;
+  end if;
+
+  if exists (select from pg_roles where rolname = 'skein_reader') then
+    grant usage on schema skein to skein_reader;
+    grant select on skein.workflow_overview, skein.workflow_version_overview, skein.run_overview, skein.step_overview,
+                    skein.attempt_overview, skein.queue_depth, skein.worker_overview, skein.history_overview to skein_reader;
+  end if;
+end
+$$;
+
+"""#),
     ]
 
     /// The invariants, in the order of their names.
     public static let checks: [SQLFile] = [
+        SQLFile(
+            name: "I02_one_ending.sql",
+            text: #"""
+-- I2: a run has at most one ending
+-- proves: no run is both live and ended, so its ending is the only one and nothing can change it
+-- remedy: report it; the ended row is the truth, the live row and its work must go
+select r.run_id, e.status, e.ended_at from skein.run r join skein.ended_run e using (run_id);
+
+"""#),
+        SQLFile(
+            name: "I03_one_run_per_key.sql",
+            text: #"""
+-- I3: a key names a run that exists
+-- proves: whoever submitted with an idempotency key was given the id of a run that was accepted
+-- remedy: report it; remove the key row so that the client's next submit makes a run
+select k.namespace_id, encode(k.key_hash, 'hex') as key_hash, k.run_id
+  from skein.run_key k
+ where not exists (select from skein.run r where r.run_id = k.run_id)
+   and not exists (select from skein.ended_run e where e.run_id = k.run_id);
+
+"""#),
+        SQLFile(
+            name: "I04_one_result.sql",
+            text: #"""
+-- I4: a step that settled is not live any more
+-- proves: at most one committed result per step path (the primary key of skein.step), and none while the step is still being worked on
+-- remedy: report it; the settled row is the truth, the live row must go
+select s.run_id, s.path, s.status::text, 'task' as live_as from skein.step s join skein.task t using (run_id, path)
+union all
+select s.run_id, s.path, s.status::text, 'live step' from skein.step s join skein.live_step l using (run_id, path);
+
+"""#),
+        SQLFile(
+            name: "I05_highest_fence.sql",
+            text: #"""
+-- I5: a committed result carries the highest fence ever granted for its path
+-- proves: no worker that had lost its lease got its result in after a later one was granted
+-- remedy: report it with the rows; the result may be a zombie's
+select s.run_id, s.path, s.fence, max(a.fence) as later_fence
+  from skein.step s join skein.attempt a using (run_id, path)
+ where s.fence is not null
+ group by s.run_id, s.path, s.fence
+having max(a.fence) > s.fence;
+
+"""#),
+        SQLFile(
+            name: "I08_result_has_attempt.sql",
+            text: #"""
+-- I8: no result of an agent without an attempt
+-- proves: a step that ran on a worker and has a result carries the lease under which it was made
+-- remedy: report it; the result came from nowhere
+select s.run_id, s.path, s.status
+  from skein.step s
+  join (select run_id, version_id from skein.run union all select run_id, version_id from skein.ended_run) r using (run_id)
+  join skein.version_step v on v.version_id = r.version_id and v.step_index = s.step_index
+ where v.verb = 'agent' and s.fence is null
+   and (s.status = 'succeeded' or (s.status = 'failed' and s.attempt > 0));
+
+"""#),
+        SQLFile(
+            name: "I09_ended_is_quiet.sql",
+            text: #"""
+-- I9: nothing of an ended run is live
+-- proves: no step of an ended run, or of a run that never was, can start
+-- remedy: report it; delete the rows, their run is over
+select t.run_id, t.path, 'task' as kind from skein.task t where not exists (select from skein.run r where r.run_id = t.run_id)
+union all
+select l.run_id, l.path, 'live step' from skein.live_step l where not exists (select from skein.run r where r.run_id = l.run_id)
+union all
+select m.run_id, m.path, 'timer' from skein.timer m where not exists (select from skein.run r where r.run_id = m.run_id);
+
+"""#),
+        SQLFile(
+            name: "I11_cancelled_is_quiet.sql",
+            text: #"""
+-- I11: nothing starts after a cancel is acknowledged
+-- proves: no attempt of a run was claimed after its cancel had committed (by the database's clock, with a second for statements in flight)
+-- remedy: report it; a claim got past the hold
+select r.run_id, t.path, t.claimed_at, r.cancel_requested_at
+  from skein.run r join skein.task t using (run_id)
+ where r.cancel_requested_at is not null
+   and (t.claimed_at > r.cancel_requested_at + interval '1 second' or (t.state = 'ready' and not t.held));
+
+"""#),
+        SQLFile(
+            name: "I15_attempts_within_policy.sql",
+            text: #"""
+-- I15: losses stay within their cap
+-- proves: a step whose workers keep dying ends as poison instead of being tried for ever
+-- remedy: report it
+select run_id, path, losses from skein.task where losses > 5
+union all
+select run_id, path, losses from skein.step where losses > 6;
+
+"""#),
+        SQLFile(
+            name: "I18_timers_fire.sql",
+            text: #"""
+-- I18: a task that waits for its back-off has its timer, and a timer has something to wake
+-- proves: no back-off is forgotten, and none fires twice
+-- remedy: report it; a missing timer can be made again with due_at = now
+select t.run_id, t.path, 'no timer' as problem
+  from skein.task t
+ where t.state = 'waiting' and not exists (select from skein.timer m where m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff')
+union all
+select m.run_id, m.path, 'nothing to wake'
+  from skein.timer m
+ where m.kind = 'backoff' and not exists (select from skein.task t where t.run_id = m.run_id and t.path = m.path and t.state = 'waiting');
+
+"""#),
+        SQLFile(
+            name: "I28_history_without_gaps.sql",
+            text: #"""
+-- I28: the history of a run has no gaps
+-- proves: every row of a run's history was written by the transaction that numbered it
+-- remedy: report it with the run's history_overview
+select r.run_id, r.history_length, count(h.seq) as rows, max(h.seq) as highest
+  from (select run_id, history_length from skein.run union all select run_id, history_length from skein.ended_run) r
+  join skein.history_overview h using (run_id)
+ group by r.run_id, r.history_length
+having count(h.seq) <> r.history_length or max(h.seq) <> r.history_length or count(distinct h.seq) <> count(h.seq);
+
+"""#),
+        SQLFile(
+            name: "I30_namespaces.sql",
+            text: #"""
+-- I30: no row refers to another namespace's row
+-- proves: what belongs to one tenant never points at another's
+-- remedy: report it
+select t.run_id, t.path, 'task' as kind from skein.task t join skein.run r using (run_id)
+ where t.namespace_id <> r.namespace_id
+union all
+select t.run_id, t.path, 'queue' from skein.task t join skein.queue q using (queue_id) where t.namespace_id <> q.namespace_id
+union all
+select r.run_id, '', 'version' from skein.run r join skein.workflow_version v using (version_id) where r.namespace_id <> v.namespace_id
+union all
+select t.run_id, t.path, 'worker' from skein.task t join skein.worker_session s using (session_id) where t.namespace_id <> s.namespace_id;
+
+"""#),
+        SQLFile(
+            name: "I35_nothing_is_stuck.sql",
+            text: #"""
+-- I35: nothing is stuck
+-- proves: every unfinished run has a task, an order, or a timer that will move it, or stands quarantined where an operator sees it
+-- remedy: report it with the run's history_overview; `skein run cancel` ends it
+select r.run_id, r.submitted_at, r.revision
+  from skein.run r
+ where r.quarantined_at is null
+   and not exists (select from skein.task t where t.run_id = r.run_id)
+   and not exists (select from skein.inbox i where i.run_id = r.run_id);
+
+"""#),
+        SQLFile(
+            name: "I36_leases_have_living_owners.sql",
+            text: #"""
+-- I36: no lease outlives its session
+-- proves: what a dead worker held is given back within a minute
+-- remedy: is a coordinator running? it reaps; otherwise report it
+select t.run_id, t.path, t.session_id, s.dead_at
+  from skein.task t join skein.worker_session s using (session_id)
+ where t.state = 'leased' and s.dead_at < clock_timestamp() - interval '1 minute';
+
+"""#),
+        SQLFile(
+            name: "I37_settled_is_folded.sql",
+            text: #"""
+-- I37: outcomes are folded
+-- proves: no outcome waits longer than a minute for a coordinator, unless its run stands quarantined
+-- remedy: is a coordinator running and reaching the database? its log says what the fold fails on
+select t.run_id, t.path, t.settled_at
+  from skein.task t join skein.run r using (run_id)
+ where t.state = 'settled' and r.quarantined_at is null and t.settled_at < clock_timestamp() - interval '1 minute';
+
+"""#),
     ]
 }

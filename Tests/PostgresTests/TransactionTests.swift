@@ -1,0 +1,216 @@
+// Transactions: what is kept, what is undone, and what cannot be known.
+
+import Postgres
+import PostgresTestKit
+import Testing
+
+@Suite("Transaction", .timeLimit(.minutes(2)))
+struct TransactionTests {
+    let database: TestDatabase
+    let connection: PostgresConnection
+
+    init() async throws {
+        database = try await TestDatabase.create(migrated: false)
+        connection = try await database.connect()
+        try await connection.script("create table entry (n int primary key)")
+    }
+
+    private func entries() async throws -> [Int32] {
+        let observer = try await database.connect()
+        return try await observer.query("select n from entry order by n").map { $0.int32(0) }
+    }
+
+    @Test("what the closure did is committed together")
+    func commits() async throws {
+        let sum = try await connection.transaction { db throws(PostgresError) in
+            try db.query("insert into entry values ($1)", [.int32(1)])
+            _ = try db.pipeline([("insert into entry values ($1)", [.int32(2)]), ("insert into entry values ($1)", [.int32(3)])])
+            return try db.query("select sum(n)::bigint from entry")[0].int64(0)
+        }
+        #expect(sum == 6)
+        let kept = try await entries()
+        #expect(kept == [1, 2, 3])
+    }
+
+    @Test("a pipeline or a script may open the transaction")
+    func opensWithPipeline() async throws {
+        let isOpen = try await connection.transaction { db throws(PostgresError) in
+            let answers = try db.pipeline([("insert into entry values (1)", []), ("select pg_current_xact_id_if_assigned() is not null", [])])
+            return answers[1][0].bool(0)
+        }
+        #expect(isOpen)
+        try await connection.transaction { db throws(PostgresError) in
+            try db.script("insert into entry values (2)")
+            try db.query("insert into entry values (3)")
+        }
+        let kept = try await entries()
+        #expect(kept == [1, 2, 3])
+    }
+
+    @Test("an error undoes everything and leaves the connection usable")
+    func rollsBack() async throws {
+        let error = await failure {
+            try await connection.transaction { db throws(PostgresError) in
+                try db.query("insert into entry values (1)")
+                try db.query("insert into entry values (1)")
+            }
+        }
+        #expect(error?.sqlState == .uniqueViolation)
+        let own = PostgresError(code: .cancelled, message: "changed my mind")
+        let thrown = await failure {
+            try await connection.transaction { db throws(PostgresError) in
+                try db.query("insert into entry values (2)")
+                throw own
+            }
+        }
+        #expect(thrown == own)
+        let kept = try await entries()
+        #expect(kept.isEmpty && connection.isUsable)
+    }
+
+    @Test("a first statement that fails leaves no transaction behind")
+    func firstStatementFails() async throws {
+        let error = await failure { try await connection.transaction { db throws(PostgresError) in try db.query("select 1/0").count } }
+        #expect(error?.sqlState == .divisionByZero)
+        let kept = try await connection.transaction { db throws(PostgresError) in try db.query("insert into entry values (1)").affected }
+        #expect(kept == 1)
+    }
+
+    @Test("a swallowed error cannot be committed over")
+    func swallowed() async throws {
+        let error = await failure {
+            try await connection.transaction { db throws(PostgresError) in
+                try db.query("insert into entry values (1)")
+                do throws(PostgresError) { try db.query("select 1/0") } catch {}
+            }
+        }
+        #expect(error?.code == .transactionAborted && error?.sqlState == .divisionByZero)
+        let kept = try await entries()
+        #expect(kept.isEmpty)
+    }
+
+    @Test("a savepoint undoes its part only")
+    func savepoint() async throws {
+        try await connection.transaction { db throws(PostgresError) in
+            try db.query("insert into entry values (1)")
+            do throws(PostgresError) {
+                try db.savepoint { db throws(PostgresError) in
+                    try db.query("insert into entry values (2)")
+                    try db.query("insert into entry values (1)")
+                }
+            } catch {
+                guard error.sqlState == .uniqueViolation else { throw error }
+            }
+            try db.savepoint { db throws(PostgresError) in _ = try db.query("insert into entry values (3)") }
+        }
+        let kept = try await entries()
+        #expect(kept == [1, 3])
+    }
+
+    @Test("a snapshot sees one moment and writes nothing")
+    func snapshot() async throws {
+        let writer = try await database.connect()
+        let error = await failure {
+            try await connection.transaction(.snapshot) { db throws(PostgresError) in try db.query("insert into entry values (1)").count }
+        }
+        #expect(error?.sqlState == .readOnlyTransaction)
+        let level = try await connection.transaction { db throws(PostgresError) in
+            try db.query("select current_setting('transaction_isolation')")[0].text(0)
+        }
+        #expect(level == "read committed")
+        await writer.close()
+    }
+
+    @Test("a constraint that fails at COMMIT is a plain refusal")
+    func deferred() async throws {
+        try await connection.script("create table part (n int references entry deferrable initially deferred)")
+        let error = await failure {
+            try await connection.transaction { db throws(PostgresError) in try db.query("insert into part values (7)").affected }
+        }
+        #expect(error?.sqlState == .foreignKeyViolation && error?.outcomeUnknown == false && error?.code == .server)
+    }
+
+    @Test("a transaction that loses its connection before COMMIT is known to be lost")
+    func lostBeforeCommit() async throws {
+        let process = await connection.backendProcessID
+        let killer = try await database.connect()
+        let error = await failure {
+            try await connection.transaction { db throws(PostgresError) in
+                try db.query("insert into entry values (1)")
+                // The backend ends itself: the statement that says so is the last one it runs.
+                try db.query("select pg_terminate_backend($1)", [.int32(process)])
+                try db.query("insert into entry values (2)")
+            }
+        }
+        #expect(error?.code == .connectionLost && error?.outcomeUnknown == false)
+        #expect(error?.sqlState == .adminShutdown && error?.wantsReconnect == true)
+        #expect(!connection.isUsable)
+        await killer.close()
+        let kept = try await entries()
+        #expect(kept.isEmpty)
+    }
+
+    /// A deferred trigger runs inside COMMIT, and there it waits for a lock: `blocker` decides how long COMMIT takes.
+    private func holdCommit() async throws -> PostgresConnection {
+        try await connection.script(
+            """
+            create function hold() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(1); return null; end $$;
+            create constraint trigger hold after insert on entry deferrable initially deferred for each row execute function hold();
+            """)
+        let blocker = try await database.connect()
+        try await blocker.script("select pg_advisory_lock(1)")
+        return blocker
+    }
+
+    @Test("a COMMIT whose answer is lost is an unknown outcome")
+    func lostInCommit() async throws {
+        let blocker = try await holdCommit()
+        let process = await connection.backendProcessID
+        async let outcome = failure {
+            try await connection.transaction { db throws(PostgresError) in try db.query("insert into entry values (1)").affected }
+        }
+        try await database.waitUntilBlocked()
+        try await database.terminate(process)
+        let error = await outcome
+        #expect(error?.outcomeUnknown == true && error?.code == .connectionLost && error?.wantsReconnect == true)
+        #expect(error?.description.contains("unknown") == true)
+        await blocker.close()
+        let kept = try await entries()
+        #expect(kept.isEmpty)
+    }
+
+    @Test("a COMMIT that goes through after the client gave up is an unknown outcome, too")
+    func lateCommit() async throws {
+        let blocker = try await holdCommit()
+        let impatient = try await database.connect { $0.answerTimeout = .milliseconds(300) }
+        async let outcome = failure {
+            try await impatient.transaction { db throws(PostgresError) in try db.query("insert into entry values (1)").affected }
+        }
+        try await database.waitUntilBlocked()
+        let error = await outcome
+        #expect(error?.outcomeUnknown == true && error?.code == .answerTimeout)
+        try await blocker.script("select pg_advisory_unlock(1)")
+        try await waitUntil("the commit went through") { try await entries() == [1] }
+    }
+
+    @Test("an autocommitted statement that loses its connection is an unknown outcome")
+    func lostStatement() async throws {
+        let process = await connection.backendProcessID
+        async let outcome = failure { try await connection.query("select pg_sleep(20)") }
+        let observer = try await database.connect()
+        try await waitUntil("the statement runs") {
+            try await observer.query("select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'", [.int32(process)]).count == 1
+        }
+        try await database.terminate(process)
+        let error = await outcome
+        #expect(error?.code == .connectionLost && error?.outcomeUnknown == true && error?.sqlState == .adminShutdown)
+    }
+
+    @Test("a transaction inside a transaction stops the process")
+    func nested() async {
+        await #expect(processExitsWith: .failure) {
+            let connection = try await PostgresConnection.connect(try TestServer.shared().configuration)
+            try await connection.transaction { db throws(PostgresError) in try db.transaction { db throws(PostgresError) in } }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// The SQL inside the program is the SQL in the folder, and it works.
+
+import Foundation
+import Postgres
+import PostgresTestKit
+import Schema
+import Testing
+
+@Suite("Embedded SQL", .timeLimit(.minutes(2)))
+struct EmbeddedSQLTests {
+    /// The top of the repository.
+    static let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    private func files(in folder: String) throws -> [SQLFile] {
+        let directory = Self.root.appending(path: "sql").appending(path: folder)
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory.path(percentEncoded: false))
+        return try names.filter { $0.hasSuffix(".sql") }.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }.map {
+            SQLFile(name: $0, text: try String(contentsOf: directory.appending(path: $0), encoding: .utf8))
+        }
+    }
+
+    @Test("the embedded files are those of the folder: run deploy/embed-sql when this fails")
+    func noDrift() throws {
+        #expect(EmbeddedSQL.migrations == (try files(in: "migrations")))
+        #expect(EmbeddedSQL.functions == (try files(in: "functions")))
+        #expect(EmbeddedSQL.checks == (try files(in: "checks")))
+    }
+
+    @Test("deploy/embed-sql writes what is there")
+    func generated() throws {
+        let process = Process()
+        let pipe = Pipe()
+        process.executableURL = Self.root.appending(path: "deploy/embed-sql")
+        process.arguments = ["--print"]
+        process.standardOutput = pipe
+        try process.run()
+        let printed = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        let kept = try Data(contentsOf: Self.root.appending(path: "Sources/Schema/Generated/EmbeddedSQL.swift"))
+        #expect(process.terminationStatus == 0 && printed == kept)
+    }
+
+    @Test("an empty database takes the embedded schema, and then nothing more")
+    func migrates() async throws {
+        let database = try await TestDatabase.create(migrated: false)
+        let connection = try await database.connect()
+        let report = try await Migrator.migrate(connection)
+        #expect(report.migrations == EmbeddedSQL.migrations.map(\.name) && report.functions == EmbeddedSQL.functions.map(\.name))
+        let again = try await Migrator.migrate(connection)
+        #expect(again.isUnchanged)
+    }
+
+    @Test("a fresh migrated database is usable and fulfils every check")
+    func checks() async throws {
+        let database = try await TestDatabase.create()
+        let connection = try await database.connect()
+        let status = try await Migrator.status(connection)
+        #expect(status.isCurrent)
+        for result in try await Checks.run(connection) {
+            #expect(result.isGood, "\(result.id) \(result.name): \(result.rows) \(result.failure?.debugDescription ?? "")")
+            #expect(!result.id.isEmpty && !result.name.isEmpty && !result.purpose.isEmpty && !result.remedy.isEmpty, "\(result)")
+        }
+    }
+}
+
+@Suite("Checks", .timeLimit(.minutes(2)))
+struct ChecksTests {
+    @Test("a check gives its title, its words and its rows, and a broken one its failure")
+    func results() async throws {
+        let database = try await TestDatabase.create(migrated: false)
+        let connection = try await database.connect()
+        let many = SQLFile(
+            name: "I02_many.sql",
+            text: """
+                -- I2: a run has at most one ending
+                -- proves: nobody is told
+                --         two things.
+                -- remedy: look at it
+                select n, 'x;' as why from generate_series(1, 25) as n; -- the end
+                """.replacing(" -- the end", with: "\n"))
+        let none = SQLFile(name: "I03_none.sql", text: "-- I3: nothing\n-- proves: p\n-- remedy: r\nwith a as (select 1) select * from a where false -- none\n")
+        let broken = SQLFile(name: "I04_broken.sql", text: "-- I4: broken\nselect * from nowhere;\n")
+        let results = try await Checks.run(connection, checks: [many, none, broken])
+        #expect(results.map(\.id) == ["I2", "I3", "I4"])
+        #expect(results[0].name == "a run has at most one ending" && results[0].purpose == "nobody is told two things.")
+        #expect(results[0].remedy == "look at it")
+        #expect(results[0].rows.count == 20 && results[0].hasMore && results[0].rows[0] == #"{"n": 1, "why": "x;"}"# && !results[0].isGood)
+        #expect(results[1].isGood && !results[1].hasMore)
+        #expect(results[2].failure?.sqlState == .undefinedTable && !results[2].isGood)
+    }
+}

@@ -1,0 +1,7 @@
+-- I3: a key names a run that exists
+-- proves: whoever submitted with an idempotency key was given the id of a run that was accepted
+-- remedy: report it; remove the key row so that the client's next submit makes a run
+select k.namespace_id, encode(k.key_hash, 'hex') as key_hash, k.run_id
+  from skein.run_key k
+ where not exists (select from skein.run r where r.run_id = k.run_id)
+   and not exists (select from skein.ended_run e where e.run_id = k.run_id);

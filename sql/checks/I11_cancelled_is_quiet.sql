@@ -1,0 +1,7 @@
+-- I11: nothing starts after a cancel is acknowledged
+-- proves: no attempt of a run was claimed after its cancel had committed (by the database's clock, with a second for statements in flight)
+-- remedy: report it; a claim got past the hold
+select r.run_id, t.path, t.claimed_at, r.cancel_requested_at
+  from skein.run r join skein.task t using (run_id)
+ where r.cancel_requested_at is not null
+   and (t.claimed_at > r.cancel_requested_at + interval '1 second' or (t.state = 'ready' and not t.held));

@@ -1,0 +1,11 @@
+-- I30: no row refers to another namespace's row
+-- proves: what belongs to one tenant never points at another's
+-- remedy: report it
+select t.run_id, t.path, 'task' as kind from skein.task t join skein.run r using (run_id)
+ where t.namespace_id <> r.namespace_id
+union all
+select t.run_id, t.path, 'queue' from skein.task t join skein.queue q using (queue_id) where t.namespace_id <> q.namespace_id
+union all
+select r.run_id, '', 'version' from skein.run r join skein.workflow_version v using (version_id) where r.namespace_id <> v.namespace_id
+union all
+select t.run_id, t.path, 'worker' from skein.task t join skein.worker_session s using (session_id) where t.namespace_id <> s.namespace_id;

@@ -1,0 +1,6 @@
+-- I36: no lease outlives its session
+-- proves: what a dead worker held is given back within a minute
+-- remedy: is a coordinator running? it reaps; otherwise report it
+select t.run_id, t.path, t.session_id, s.dead_at
+  from skein.task t join skein.worker_session s using (session_id)
+ where t.state = 'leased' and s.dead_at < clock_timestamp() - interval '1 minute';
