@@ -46,6 +46,7 @@ public enum DefinitionDecoder {
         reader.bag = bag
         if case .scalar(.null) = root.content, bag.errorCount == 0 {
             reader.report(.emptyFile, "the file is empty", at: Field(node: root, path: .root), fix: "begin it with workflow: NAME")
+            return DecodedDefinition(definition: nil, diagnostics: reader.bag.sorted)
         }
         return finish(&reader, root)
     }

@@ -80,17 +80,21 @@ extension DefinitionReader {
     /// Checks one text of a template.
     mutating func check(_ field: Field, _ text: String, _ place: ExpressionPlace) {
         guard source != nil, text.contains("${{") else { return }
-        // A broken expression ends the compilation; what stands in front of it and behind it is looked at by itself.
-        let bytes = Array(text.utf8)
-        var start = 0
-        for _ in 0..<Self.brokenLimit where start < bytes.count {
-            guard let broken = checkPart(field, bytes[start...], place) else { return }
+        var rounds = Self.brokenLimit
+        check(field, Array(text.utf8)[...], place, &rounds)
+    }
+
+    // A broken expression ends the compilation; what stands in front of it and behind it is looked at by itself.
+    private mutating func check(_ field: Field, _ bytes: ArraySlice<UInt8>, _ place: ExpressionPlace, _ rounds: inout Int) {
+        var rest = bytes
+        while !rest.isEmpty, rounds > 0, let broken = checkPart(field, rest, place) {
+            rounds -= 1
             report(broken.error, at: broken.offset, in: field)
             var opening = broken.offset
-            while opening > start, bytes[opening - 1] <= 0x20 { opening -= 1 }
-            _ = checkPart(field, bytes[start..<max(start, opening - 3)], place)
-            let end = min(bytes.count, broken.offset + broken.error.source.utf8.count)
-            start = (bytes[end...].firstIndex { $0 == 0x7D } ?? bytes.count - 2) + 2
+            while opening > rest.startIndex, rest[opening - 1] <= 0x20 { opening -= 1 }
+            check(field, rest[rest.startIndex..<max(rest.startIndex, opening - 3)], place, &rounds)
+            let end = min(rest.endIndex, broken.offset + broken.error.source.utf8.count)
+            rest = rest[end...].drop { $0 != 0x7D }.dropFirst(2)
         }
     }
 

@@ -159,7 +159,7 @@ extension DefinitionReader {
         if name.contains("${{") {
             report(.misplacedExpression, "the agent of a step cannot be computed", at: field, fix: "write one step for each agent, with an `if`")
         } else if !agentNames.contains(name) {
-            let exist = agentNames.isEmpty ? "there are none: describe it under `agents`" : "there are \(Wording.some(agentNames))"
+            let exist = agentNames.isEmpty ? "there are none: describe it under `agents`" : "known agents: \(Wording.some(agentNames))"
             let meant = Suggestion.closest(to: name, among: agentNames).map { "did you mean \"\($0)\"?" }
             report(.unknownAgent, "the agent \(Wording.quoted(name)) does not exist", at: field, fix: meant ?? exist)
         }

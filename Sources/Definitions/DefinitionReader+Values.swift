@@ -110,7 +110,10 @@ extension DefinitionReader {
 
     /// Text that is formed as a name.
     mutating func name(_ field: Field, _ pattern: NamePattern) -> String? {
-        guard let text = text(field) else { return nil }
+        guard let text = field.string else {
+            wrongType(field, expected: "\(pattern.what): \(pattern.rule)")
+            return nil
+        }
         guard pattern.matches(text) else {
             let made = pattern.made(from: text)
             report(

@@ -105,7 +105,7 @@ indirect enum DocumentPath: Sendable {
         case .root: return ""
         case .key(let parent, let key):
             let front = parent.text
-            let name = Self.isSimple(key) ? key : JSONValue.string(key).compactText
+            let name = Self.isSimple(key) ? key : Wording.quoted(key)
             return front.isEmpty ? name : "\(front).\(name)"
         case .index(let parent, let index): return "\(parent.text)[\(index)]"
         }

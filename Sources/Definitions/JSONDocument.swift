@@ -18,7 +18,7 @@ struct JSONDocument {
         var document = JSONDocument(source: source, limits: limits)
         var node: DocumentNode?
         do throws(Stop) {
-            node = try document.value(depth: 0)
+            node = try document.value(.root, depth: 0)
             document.skipSpace()
             if document.index < source.bytes.count { throw document.stop("something follows the end of the document") }
         } catch {
@@ -46,28 +46,28 @@ struct JSONDocument {
         while let byte, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { index += 1 }
     }
 
-    private mutating func value(depth: Int) throws(Stop) -> DocumentNode {
+    private mutating func value(_ path: DocumentPath, depth: Int) throws(Stop) -> DocumentNode {
         skipSpace()
         let position = source.position(of: index)
         nodeCount += 1
         if nodeCount > limits.nodes { throw Stop(diagnostic: YAMLDocument.tooManyNodes(position, limits)) }
         if depth > limits.depth { throw Stop(diagnostic: YAMLDocument.tooDeep(position, limits)) }
         switch byte {
-        case 0x7B: return try object(position, depth)
-        case 0x5B: return try array(position, depth)
+        case 0x7B: return try object(position, path, depth)
+        case 0x5B: return try array(position, path, depth)
         case 0x22:
-            let text = try string()
+            let text = try string(path)
             return DocumentNode(.scalar(.string(text)), at: position, style: .doubleQuoted, text: text)
         default:
             let start = index
             while let byte, byte > 0x20, byte != 0x2C, byte != 0x5D, byte != 0x7D, byte != 0x3A { index += 1 }
-            let value = try parse(start..<index)
+            let value = try parse(start..<index, path)
             return DocumentNode(.scalar(value), at: position, text: String(decoding: source.bytes[start..<index], as: UTF8.self))
         }
     }
 
     // Strings, numbers and words are small: the document parser of the model reads them, so that there is one grammar for them.
-    private mutating func parse(_ range: Range<Int>) throws(Stop) -> JSONValue {
+    private mutating func parse(_ range: Range<Int>, _ path: DocumentPath) throws(Stop) -> JSONValue {
         do throws(JSONError) {
             return try JSONValue(parsing: String(decoding: source.bytes[range], as: UTF8.self), limits: .unlimited)
         } catch {
@@ -75,7 +75,7 @@ struct JSONDocument {
             case .nulCharacter, .loneSurrogate, .numberOutOfRange:
                 bag.add(
                     Diagnostic(
-                        code: .unstorable, message: "this value cannot be stored: \(error)", path: "",
+                        code: .unstorable, message: "this value cannot be stored: \(error)", path: path.text,
                         position: source.position(of: range.lowerBound + error.offset), fix: "leave it out"))
                 return .null
             case .syntax(let expected): throw stop(expected, at: range.lowerBound + error.offset)
@@ -84,16 +84,16 @@ struct JSONDocument {
         }
     }
 
-    private mutating func string() throws(Stop) -> String {
+    private mutating func string(_ path: DocumentPath) throws(Stop) -> String {
         let start = index
         index += 1
         while let byte, byte != 0x22 { index += byte == 0x5C ? 2 : 1 }
         guard byte != nil else { throw stop("the string is not closed", at: start) }
         index += 1
-        return try parse(start..<index).stringValue ?? ""
+        return try parse(start..<index, path).stringValue ?? ""
     }
 
-    private mutating func array(_ position: SourcePosition, _ depth: Int) throws(Stop) -> DocumentNode {
+    private mutating func array(_ position: SourcePosition, _ path: DocumentPath, _ depth: Int) throws(Stop) -> DocumentNode {
         var nodes: [DocumentNode] = []
         index += 1
         skipSpace()
@@ -102,7 +102,7 @@ struct JSONDocument {
             return DocumentNode(.sequence(nodes), at: position)
         }
         while true {
-            nodes.append(try value(depth: depth + 1))
+            nodes.append(try value(.index(path, nodes.count), depth: depth + 1))
             skipSpace()
             guard byte == 0x2C || byte == 0x5D else { throw stop("a comma or a closing bracket is expected") }
             index += 1
@@ -110,7 +110,7 @@ struct JSONDocument {
         }
     }
 
-    private mutating func object(_ position: SourcePosition, _ depth: Int) throws(Stop) -> DocumentNode {
+    private mutating func object(_ position: SourcePosition, _ path: DocumentPath, _ depth: Int) throws(Stop) -> DocumentNode {
         var members: [DocumentMember] = []
         var seen: [KeyBytes: SourcePosition] = [:]
         index += 1
@@ -123,16 +123,15 @@ struct JSONDocument {
             skipSpace()
             let keyPosition = source.position(of: index)
             guard byte == 0x22 else { throw stop("a key in double quotes is expected") }
-            let key = try string()
+            let key = try string(path)
             skipSpace()
             guard byte == 0x3A else { throw stop("a colon is expected after the key") }
             index += 1
-            let value = try value(depth: depth + 1)
+            let value = try value(.key(path, key), depth: depth + 1)
             if let first = seen[KeyBytes(key)] {
                 bag.add(
-                    Diagnostic(
-                        code: .duplicateKey, message: "the key \(Wording.quoted(key)) stands here already, in line \(first.line)", path: "",
-                        position: keyPosition, length: key.unicodeScalars.count + 2, fix: "keep one of the two"))
+                    YAMLDocument.duplicate(
+                        key, keyPosition, firstLine: first.line, path: DocumentPath.key(path, key).text, length: key.unicodeScalars.count + 2))
             } else {
                 seen[KeyBytes(key)] = keyPosition
                 members.append(DocumentMember(key: key, position: keyPosition, value: value))

@@ -19,7 +19,7 @@ struct Vocabulary: Sendable {
         later: ["states", "concurrency", "onSuccess", "onFailure", "onCancel", "schedules", "triggers", "retention"],
         elsewhere: [
             "name": "workflow", "id": "workflow", "inputs": "input", "outputs": "output", "tasks": "steps", "jobs": "steps",
-            "activities": "steps", "dag": "graph", "inputSchema": "input", "tags": "labels",
+            "activities": "steps", "dag": "graph", "inputSchema": "input", "tags": "labels", "summary": "description",
         ])
 
     static let verbs = ["agent", "set", "do"]

@@ -7,6 +7,8 @@ struct YAMLDocument {
     let source: SourceText
     private let limits: DefinitionLimits
     private let corrections: [Int: [(column: Int, count: Int)]]
+    // The line of the first of two equal keys, by the place of the second.
+    private let firstLines: [SourcePosition: Int]
     private var bag = DiagnosticBag()
     private var nodeCount = 0
     private var last = SourcePosition.start
@@ -33,7 +35,11 @@ struct YAMLDocument {
         var document = YAMLDocument(source, limits, scan)
         let node = document.compose(marked(source, scan), scan)
         for diagnostic in document.bag.all { bag.add(diagnostic) }
-        return document.failed ? nil : node
+        guard !document.failed else {
+            for duplicate in scan.duplicates { bag.add(document.duplicate(duplicate)) }
+            return nil
+        }
+        return node
     }
 
     private init(_ source: SourceText, _ limits: DefinitionLimits, _ scan: YAMLScan) {
@@ -45,6 +51,8 @@ struct YAMLDocument {
             corrections[position.line, default: []].append((position.column, number + 1))
         }
         self.corrections = corrections
+        firstLines = Dictionary(
+            scan.duplicates.map { (source.position(of: $0.key.offset), source.position(of: $0.firstOffset).line) }, uniquingKeysWith: { $1 })
     }
 
     // The n-th duplicate gets n marks, so that all keys differ.
@@ -101,16 +109,18 @@ struct YAMLDocument {
         refuse(scan.anchors, .alias, "the anchor", "write the value out where it is needed, or use `defaults`")
         refuse(scan.aliases, .alias, "the alias", "write the value out; text that begins with * belongs in quotes")
         refuse(scan.tags, .tag, "the tag", "leave it out; text that begins with ! belongs in quotes")
-        for duplicate in scan.duplicates {
-            let first = source.position(of: duplicate.firstOffset)
-            let text = duplicate.key.text.first == 0x22 || duplicate.key.text.first == 0x27 ? duplicate.key.text.dropFirst() : duplicate.key.text[...]
-            bag.add(
-                Diagnostic(
-                    code: .duplicateKey,
-                    message: "the key \(Wording.quoted(String(decoding: text, as: UTF8.self))) stands here already, in line \(first.line)",
-                    path: "", position: source.position(of: duplicate.key.offset), length: duplicate.key.text.count,
-                    fix: "keep one of the two"))
-        }
+    }
+
+    private func duplicate(_ duplicate: YAMLScan.Duplicate) -> Diagnostic {
+        Self.duplicate(
+            String(decoding: duplicate.key.name, as: UTF8.self), source.position(of: duplicate.key.offset),
+            firstLine: source.position(of: duplicate.firstOffset).line, path: "", length: duplicate.key.text.count)
+    }
+
+    static func duplicate(_ key: String, _ position: SourcePosition, firstLine: Int, path: String, length: Int) -> Diagnostic {
+        Diagnostic(
+            code: .duplicateKey, message: "the key \(Wording.quoted(key)) stands here already, in line \(firstLine)", path: path,
+            position: position, length: length, fix: "keep one of the two")
     }
 
     static func tooDeep(_ position: SourcePosition, _ limits: DefinitionLimits) -> Diagnostic {
@@ -125,7 +135,7 @@ struct YAMLDocument {
         do {
             let parser = try Parser(yaml: text, resolver: .basic, constructor: .default, encoding: .utf8)
             guard let root = try parser.singleRoot() else { return nil }
-            return convert(root, depth: 0)
+            return convert(root, .root, depth: 0)
         } catch let error as YamlError {
             failed = true
             bag.add(words(for: error, scan))
@@ -143,7 +153,7 @@ struct YAMLDocument {
         return SourcePosition(line: mark.line, column: mark.column - shift)
     }
 
-    private mutating func convert(_ node: Node, depth: Int) -> DocumentNode? {
+    private mutating func convert(_ node: Node, _ path: DocumentPath, depth: Int) -> DocumentNode? {
         guard !failed else { return nil }
         let position = corrected(node.mark)
         nodeCount += 1
@@ -157,19 +167,15 @@ struct YAMLDocument {
             bag.add(Self.tooManyNodes(position, limits))
             return nil
         }
-        // A node that stands before the one read last came in through an alias; the scan should have refused it.
-        if position < last {
-            failed = true
-            bag.add(Diagnostic(code: .alias, message: "aliases are not taken", path: "", position: last, fix: "write the value out"))
-            return nil
-        }
-        last = position
+        guard advance(to: position) else { return nil }
         switch node {
-        case .scalar(let scalar): return self.scalar(scalar, position)
+        case .scalar(let scalar): return self.scalar(scalar, position, path)
         case .sequence(let sequence):
             var nodes: [DocumentNode] = []
             nodes.reserveCapacity(sequence.count)
-            for element in sequence { if let element = convert(element, depth: depth + 1) { nodes.append(element) } }
+            for (index, element) in sequence.enumerated() {
+                if let element = convert(element, .index(path, index), depth: depth + 1) { nodes.append(element) }
+            }
             return DocumentNode(.sequence(nodes), at: position)
         case .mapping(let mapping):
             var members: [DocumentMember] = []
@@ -177,18 +183,27 @@ struct YAMLDocument {
             for (key, value) in mapping {
                 guard !failed else { return nil }
                 let keyPosition = corrected(key.mark)
-                let name = self.key(key, keyPosition)
-                last = max(last, keyPosition)
-                if let value = convert(value, depth: depth + 1), let name {
+                guard advance(to: keyPosition) else { return nil }
+                let name = self.key(key, keyPosition, path)
+                if let value = convert(value, name.map { .key(path, $0) } ?? path, depth: depth + 1), let name {
                     members.append(DocumentMember(key: name, position: keyPosition, value: value))
                 }
             }
             return DocumentNode(.mapping(members), at: position)
         case .alias:
             failed = true
-            bag.add(Diagnostic(code: .alias, message: "aliases are not taken", path: "", position: position, fix: "write the value out"))
             return nil
         }
+    }
+
+    // A node that stands before the one read last came in through an alias; the scan should have refused it.
+    private mutating func advance(to position: SourcePosition) -> Bool {
+        if position < last {
+            failed = true
+            bag.add(Diagnostic(code: .alias, message: "aliases are not taken", path: "", position: last, fix: "write the value out"))
+        }
+        last = position
+        return !failed
     }
 
     static func tooManyNodes(_ position: SourcePosition, _ limits: DefinitionLimits) -> Diagnostic {
@@ -199,7 +214,7 @@ struct YAMLDocument {
 
     // MARK: Scalars
 
-    private mutating func scalar(_ scalar: Node.Scalar, _ position: SourcePosition) -> DocumentNode {
+    private mutating func scalar(_ scalar: Node.Scalar, _ position: SourcePosition, _ path: DocumentPath) -> DocumentNode {
         let style: DocumentNode.Style =
             switch scalar.style {
             case .any, .plain: .plain
@@ -211,49 +226,55 @@ struct YAMLDocument {
         let text = scalar.string
         func node(_ value: JSONValue) -> DocumentNode { DocumentNode(.scalar(value), at: position, style: style, text: text) }
         if text.utf8.contains(0) {
-            bag.add(Self.nulCharacter(position))
+            bag.add(Self.nulCharacter(position, path))
             return node(.string(""))
         }
         guard style == .plain else { return node(.string(text)) }
         guard let value = CoreSchema.resolve(text) else {
             bag.add(
                 Diagnostic(
-                    code: .unstorable, message: "the number \(Wording.quoted(text)) cannot be stored as JSON", path: "", position: position,
+                    code: .unstorable, message: "the number \(Wording.quoted(text)) cannot be stored as JSON", path: path.text, position: position,
                     length: text.count, fix: "put it in quotes if it is meant as text"))
             return node(.null)
         }
         if CoreSchema.isOldBoolean(text) {
             bag.add(
                 Diagnostic(
-                    code: .yamlWord, message: "\(Wording.quoted(text)) is text here, not a boolean", path: "", position: position,
+                    code: .yamlWord, message: "\(Wording.quoted(text)) is text here, not a boolean", path: path.text, position: position,
                     length: text.count, fix: "write true or false, or put the text in quotes"))
         } else if CoreSchema.hasLeadingZero(text) {
             bag.add(
                 Diagnostic(
-                    code: .leadingZero, message: "\(text) is read as the number \(value.compactText)", path: "", position: position,
+                    code: .leadingZero, message: "\(text) is read as the number \(value.compactText)", path: path.text, position: position,
                     length: text.count, fix: "put it in quotes if it is meant as text"))
         }
         return node(value)
     }
 
-    static func nulCharacter(_ position: SourcePosition) -> Diagnostic {
+    static func nulCharacter(_ position: SourcePosition, _ path: DocumentPath) -> Diagnostic {
         Diagnostic(
-            code: .unstorable, message: "the character U+0000 cannot be stored", path: "", position: position, fix: "leave it out")
+            code: .unstorable, message: "the character U+0000 cannot be stored", path: path.text, position: position, fix: "leave it out")
     }
 
     // A key that can be used: plain or quoted text. The second of two equal keys is dropped; it has been reported.
-    private mutating func key(_ node: Node, _ position: SourcePosition) -> String? {
+    private mutating func key(_ node: Node, _ position: SourcePosition, _ path: DocumentPath) -> String? {
         guard case .scalar(let scalar) = node else {
             bag.add(
                 Diagnostic(
-                    code: .keyNotText, message: "a list or mapping cannot be a key", path: "", position: position,
+                    code: .keyNotText, message: "a list or mapping cannot be a key", path: path.text, position: position,
                     fix: "an expression such as ${{ … }} belongs in double quotes"))
             return nil
         }
         let text = scalar.string
-        if text.unicodeScalars.last == Self.duplicateMark { return nil }
+        if text.unicodeScalars.last == Self.duplicateMark, let firstLine = firstLines[position] {
+            var key = text
+            while key.unicodeScalars.last == Self.duplicateMark { key.unicodeScalars.removeLast() }
+            bag.add(
+                Self.duplicate(key, position, firstLine: firstLine, path: DocumentPath.key(path, key).text, length: key.unicodeScalars.count))
+            return nil
+        }
         if text.utf8.contains(0) {
-            bag.add(Self.nulCharacter(position))
+            bag.add(Self.nulCharacter(position, path))
             return nil
         }
         if scalar.style == .plain || scalar.style == .any, text != "<<" {
@@ -261,7 +282,7 @@ struct YAMLDocument {
                 let value = text.isEmpty ? "an empty key" : "the key \(text)"
                 bag.add(
                     Diagnostic(
-                        code: .keyNotText, message: "\(value) is not text", path: "", position: position, length: text.count,
+                        code: .keyNotText, message: "\(value) is not text", path: path.text, position: position, length: text.count,
                         fix: text.isEmpty ? "name it" : "put it in quotes: \"\(text)\""))
                 return nil
             }

@@ -13,6 +13,9 @@ struct YAMLScan {
         let offset: Int
         /// Where the characters of the key end; before the closing quote of a quoted one.
         let end: Int
+
+        /// The key without its opening quote.
+        var name: ArraySlice<UInt8> { text.first == 0x22 || text.first == 0x27 ? text.dropFirst() : text[...] }
     }
 
     /// A key that its mapping has already.
@@ -261,7 +264,7 @@ struct YAMLScan {
 
     private mutating func record(_ key: Key, column: Int) {
         if key.text == [0x3C, 0x3C] { mergeKeys.append(key) }
-        let name = KeyBytes(String(decoding: key.text.first == 0x22 || key.text.first == 0x27 ? key.text.dropFirst() : key.text[...], as: UTF8.self))
+        let name = KeyBytes(String(decoding: key.name, as: UTF8.self))
         if flow.isEmpty {
             while let last = blocks.last, last.column > column { blocks.removeLast() }
             if blocks.last?.column != column { blocks.append(Level(column: column)) }

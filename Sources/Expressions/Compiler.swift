@@ -9,6 +9,7 @@ struct Compiler {
     private var operands: [Program.Operand] = []
     private var constants: [Value] = []
     private var names: [String] = []
+    private var nameOffsets: [Int32] = []
     private var nameIndices: [KeyBytes: Int32] = [:]
     private var patterns: [Pattern] = []
     private var references: [Reference] = []
@@ -23,7 +24,7 @@ struct Compiler {
         let root = try compiler.compile(tree)
         return Program(
             source: source, mode: mode, limits: limits, nodes: compiler.nodes, root: root, operands: compiler.operands,
-            constants: compiler.constants, names: compiler.names, patterns: compiler.patterns, slotCount: compiler.slotCount,
+            constants: compiler.constants, names: compiler.names, nameOffsets: compiler.nameOffsets, patterns: compiler.patterns, slotCount: compiler.slotCount,
             references: compiler.references, problems: compiler.problems)
     }
 
@@ -41,6 +42,7 @@ struct Compiler {
     private mutating func name(_ text: String) -> Int32 {
         if let index = nameIndices[KeyBytes(text)] { return index }
         names.append(text)
+        nameOffsets.append(0)
         nameIndices[KeyBytes(text)] = Int32(names.count - 1)
         return Int32(names.count - 1)
     }
@@ -132,11 +134,12 @@ struct Compiler {
         if let path = staticPath(tree) {
             // Names are put one after the other, so that a path can be named by its first and its length.
             let first = Int32(names.count)
-            for key in path.keys {
+            for (key, offset) in path.keys {
                 names.append(key)
+                nameOffsets.append(Int32(offset))
                 if nameIndices[KeyBytes(key)] == nil { nameIndices[KeyBytes(key)] = Int32(names.count - 1) }
             }
-            return add(.path, name(path.root), first, Int32(path.keys.count), at: tree.offset)
+            return add(.path, name(path.root), first, Int32(path.keys.count), at: path.offset)
         }
         switch tree.kind {
         case .identifier(let text, let isAbsolute):
@@ -164,21 +167,21 @@ struct Compiler {
         }
     }
 
-    private func staticPath(_ tree: Syntax) -> (root: String, keys: [String])? {
-        var keys: [String] = []
+    private func staticPath(_ tree: Syntax) -> (root: String, keys: [(key: String, offset: Int)], offset: Int)? {
+        var keys: [(key: String, offset: Int)] = []
         var current = tree
         while true {
             switch current.kind {
             case .select(let inner, let key, isOptional: false):
-                keys.append(key)
+                keys.append((key, current.offset))
                 current = inner
             case .index(let inner, let key, isOptional: false):
                 guard case .literal(.string(let text)) = key.kind else { return nil }
-                keys.append(text)
+                keys.append((text, current.offset))
                 current = inner
             case .identifier(let name, let isAbsolute):
                 guard isAbsolute || slot(of: name) == nil else { return nil }
-                return (name, keys.reversed())
+                return (name, keys.reversed(), current.offset)
             case .select, .index, .literal, .call, .memberCall, .list, .map, .not, .negate, .arithmetic, .and, .or, .compare, .contains,
                 .conditional:
                 return nil

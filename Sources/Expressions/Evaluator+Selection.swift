@@ -32,27 +32,27 @@ extension Evaluator {
         let key = program.names[Int(node.b + step)]
         switch value {
         case .map(.json(let object)):
-            guard let member = object.member(key) else { throw missing(key, node) }
+            guard let member = object.member(key) else { throw missing(key, node, step) }
             return try descend(json: member, node, step + 1)
         case .map(let map):
-            guard let member = map[key] else { throw missing(key, node) }
+            guard let member = map[key] else { throw missing(key, node, step) }
             return try descend(member, node, step + 1)
         case .optional, .null, .bool, .int, .uint, .double, .string, .bytes, .list, .timestamp, .duration, .type:
-            return try descend(try select(value, key, isOptional: false, at: node.offset), node, step + 1)
+            return try descend(try select(value, key, isOptional: false, at: program.nameOffsets[Int(node.b + step)]), node, step + 1)
         }
     }
 
     private func descend(json: JSONValue, _ node: Program.Node, _ step: Int32) throws(Fault) -> Value {
         if step == node.c { return Value(json) }
         let key = program.names[Int(node.b + step)]
-        guard case .object(let object) = json else { throw noFields(Value(json), key, node.offset) }
-        guard let member = object.member(key) else { throw missing(key, node) }
+        guard case .object(let object) = json else { throw noFields(Value(json), key, program.nameOffsets[Int(node.b + step)]) }
+        guard let member = object.member(key) else { throw missing(key, node, step) }
         return try descend(json: member, node, step + 1)
     }
 
     @inline(never)
-    private func missing(_ key: String, _ node: Program.Node) -> Fault {
-        Fault(kind: .evaluation, message: "no such key \"\(key)\"", offset: Int(node.offset))
+    private func missing(_ key: String, _ node: Program.Node, _ step: Int32) -> Fault {
+        Fault(kind: .evaluation, message: "no such key \"\(key)\"", offset: Int(program.nameOffsets[Int(node.b + step)]))
     }
 
     // A field by a name from the source.

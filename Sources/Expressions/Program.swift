@@ -13,6 +13,8 @@ final class Program: Sendable {
     let constants: [Value]
     /// Names of variables, keys of selections and messages.
     let names: [String]
+    /// Where the names of a path are in the source, aligned with `names`.
+    let nameOffsets: [Int32]
     let patterns: [Pattern]
     /// How many loop variables there are at most at one time.
     let slotCount: Int
@@ -22,7 +24,7 @@ final class Program: Sendable {
 
     init(
         source: String, mode: NumberMode, limits: ExpressionLimits, nodes: [Node], root: Int32, operands: [Operand], constants: [Value],
-        names: [String], patterns: [Pattern], slotCount: Int, references: [Reference], problems: [Problem]
+        names: [String], nameOffsets: [Int32], patterns: [Pattern], slotCount: Int, references: [Reference], problems: [Problem]
     ) {
         self.source = source
         self.mode = mode
@@ -32,6 +34,7 @@ final class Program: Sendable {
         self.operands = operands
         self.constants = constants
         self.names = names
+        self.nameOffsets = nameOffsets
         self.patterns = patterns
         self.slotCount = slotCount
         self.references = references

@@ -13,6 +13,7 @@ struct ECMAPattern {
     var output = ""
     private var groupsSoFar = 0
     private var dotMatchesLineEnds = false
+    private var looksAhead = false
     private let groupCount: Int
     private let groupNames: [String: Int]
     private static let deepestNesting = 100
@@ -22,7 +23,8 @@ struct ECMAPattern {
         var translation = try ECMAPattern(source, isStrict: isStrict)
         try translation.disjunction(depth: 0)
         guard translation.scanner.isAtEnd else { throw ECMAPatternError(message: "a closing parenthesis has no opening one") }
-        return translation.output
+        // PCRE2 10.42 takes the `a` in `(?=a)b*a` for two different ones when it looks for places to start at; so it must not look.
+        return translation.looksAhead ? "(*NO_START_OPT)\(translation.output)" : translation.output
     }
 
     private init(_ source: String, isStrict: Bool) throws(ECMAPatternError) {
@@ -108,6 +110,7 @@ struct ECMAPattern {
         } else if scanner.skip(if: "=") || scanner.skip(if: "!") {
             output += scanner.previous == "=" ? "(?=" : "(?!"
             repeatable = false
+            looksAhead = true
         } else if scanner.skip(if: "<") {
             if scanner.skip(if: "=") || scanner.skip(if: "!") {
                 output += scanner.previous == "=" ? "(?<=" : "(?<!"

@@ -16,6 +16,8 @@ public enum MigrationError: Error, Sendable, Hashable {
     case olderDatabase(database: Int32, needed: Int32)
     /// The database has the right version, but function files of this program were never applied to it.
     case missingFunctions(files: [String])
+    /// Another migrator was at work all the time that this one was willing to wait.
+    case busy
     /// An embedded file breaks the rules for such files.
     case malformed(file: String, reason: String)
 }
@@ -36,6 +38,8 @@ extension MigrationError: CustomStringConvertible, CustomDebugStringConvertible 
             "The database is at schema \(database), this program needs \(needed). Run: skein migrate"
         case .missingFunctions(let files):
             "The database lacks the functions of \(files.joined(separator: ", ")). Run: skein migrate"
+        case .busy:
+            "Another migration has been running on this database for \(Migrator.maximumWait). See pg_locks for the holder of advisory lock 2562."
         case .malformed(let file, let reason):
             "The embedded file \(file) cannot be used: \(reason)."
         }
@@ -46,7 +50,7 @@ extension MigrationError: CustomStringConvertible, CustomDebugStringConvertible 
         switch self {
         case .database(let error): "\(description) \(error.debugDescription)"
         case .failed(_, let error): "\(description) \(error.debugDescription)"
-        case .checksumChanged, .newerDatabase, .olderDatabase, .missingFunctions, .malformed: description
+        case .checksumChanged, .newerDatabase, .olderDatabase, .missingFunctions, .malformed, .busy: description
         }
     }
 }

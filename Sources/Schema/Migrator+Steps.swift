@@ -17,13 +17,32 @@ private struct Applied {
 }
 
 extension PostgresConnection {
-    /// One transaction: everything up to the next file that runs alone, or to the end with the function files.
-    func migrateInTransaction(_ migrations: [Migration], _ functions: [SQLFile]) throws(MigrationError) -> MigrationStep {
+    /// Takes the lock that keeps migrators apart until the end of the transaction; false if another one has it.
+    private func takeMigrationLock() throws(PostgresError) -> Bool {
+        try query("select pg_try_advisory_xact_lock($1, 0)", [.int32(0x0A02)])[0].bool(0)
+    }
+
+    /// Leaves a transaction open that does nothing but hold the migrators' lock; nil if another migrator has it.
+    func holdMigrationLock() throws(MigrationError) -> Bool? {
+        do {
+            try script("begin; set local idle_in_transaction_session_timeout = 0")
+            if try takeMigrationLock() { return true }
+            try script("rollback")
+            return nil
+        } catch {
+            throw .database(error)
+        }
+    }
+
+    /// One transaction: everything up to the next file that runs alone, or to the end with the function files. Nil while another migrator
+    /// is at work.
+    func migrateInTransaction(_ migrations: [Migration], _ functions: [SQLFile]) throws(MigrationError) -> MigrationStep? {
         var file: String?
-        let outcome: Result<MigrationStep, MigrationError>
+        let outcome: Result<MigrationStep?, MigrationError>
         do {
             outcome = try transactionInPlace { db throws(PostgresError) in
-                try db.script("\(MigrationLock.take); set local lock_timeout = '\(Migrator.lockTimeout)'")
+                guard try db.takeMigrationLock() else { return .success(nil) }
+                try db.script("set local statement_timeout = 0; set local lock_timeout = '\(Migrator.lockTimeout)'")
                 try db.createBookkeeping()
                 let applied = try db.applied()
                 let checksums = try db.checksums(migrations.map(\.text))

@@ -10,6 +10,10 @@ public enum Migrator {
     static let lockTimeout = "5s"
     /// How often a migration that gave way is tried again.
     static let maximumRetries = 5
+    /// How long a migrator waits for another one.
+    static let maximumWait = Duration.seconds(3600)
+    /// How often it looks.
+    static let pollInterval = Duration.milliseconds(50)
 
     /// Applies what is missing and says what was done: everything in one transaction, which only files that cannot run inside one interrupt.
     public static func migrate(
@@ -35,16 +39,27 @@ public enum Migrator {
         try await connection.schemaStatus(try Migration.list(migrations), functions)
     }
 
-    /// Tries again when a lock could not be had in time.
-    private static func patiently<R>(_ work: () async throws(MigrationError) -> R) async throws(MigrationError) -> R {
-        for _ in 0..<maximumRetries {
+    /// Tries again while another migrator is at work, and, less often, when a lock of a table could not be had in time.
+    ///
+    /// Waiting inside the server would be simpler, but a session that waits holds a snapshot, and `create index concurrently`, which may be
+    /// what the other migrator is doing, waits for all snapshots: both would wait for ever.
+    private static func patiently<R>(_ work: () async throws(MigrationError) -> R?) async throws(MigrationError) -> R {
+        let deadline = ContinuousClock.now + maximumWait
+        var failures = 0
+        while ContinuousClock.now < deadline {
             do {
-                return try await work()
+                if let result = try await work() { return result }
             } catch {
-                guard error.isLockTimeout else { throw error }
+                failures += 1
+                guard error.isLockTimeout && failures <= maximumRetries else { throw error }
+            }
+            do {
+                try await Task.sleep(for: pollInterval)
+            } catch {
+                throw .database(PostgresError(code: .cancelled, message: "Cancelled while waiting for another migrator."))
             }
         }
-        return try await work()
+        throw .busy
     }
 
     /// Runs a file outside of any transaction. A second connection holds the migrators' lock meanwhile: a lock of the session would do, too,
@@ -53,10 +68,10 @@ public enum Migrator {
         let holder: PostgresConnection
         do {
             holder = try await connection.another()
-            try await holder.script("begin; set local idle_in_transaction_session_timeout = 0; \(MigrationLock.take)")
         } catch {
             throw .database(error)
         }
+        _ = try await patiently { () throws(MigrationError) in try await holder.holdMigrationLock() }
         let result: Result<Void, MigrationError>
         do throws(MigrationError) {
             try await connection.migrateAlone(migration)
@@ -69,17 +84,11 @@ public enum Migrator {
     }
 }
 
-/// The lock that makes migrators wait for each other.
-enum MigrationLock {
-    /// Class 0x0A02. Whoever waits here waits as long as the other one needs, whatever time-outs the role has.
-    static let take = "set local lock_timeout = 0; set local statement_timeout = 0; select pg_advisory_xact_lock(2562, 0)"
-}
-
 extension MigrationError {
     fileprivate var isLockTimeout: Bool {
         switch self {
         case .database(let error), .failed(_, let error): error.sqlState == .lockNotAvailable
-        case .checksumChanged, .newerDatabase, .olderDatabase, .missingFunctions, .malformed: false
+        case .checksumChanged, .newerDatabase, .olderDatabase, .missingFunctions, .malformed, .busy: false
         }
     }
 }

@@ -98,9 +98,9 @@ struct EvaluationTests {
     }
 
     @Test("errors say what, where and nothing of the data", arguments: [
-        ("input.missing", ExpressionError.Kind.evaluation, 5), ("nowhere.a", .unknownName, 0), ("1 + 'a'", .type, 2), ("1 / 0", .evaluation, 2),
+        ("input.missing", ExpressionError.Kind.evaluation, 6), ("nowhere.a", .unknownName, 0), ("1 + 'a'", .type, 2), ("1 / 0", .evaluation, 2),
         ("size(1, 2)", .arity, 0), ("sizes(1)", .unknownName, 0), ("input.docs[7]", .evaluation, 10), ("a b", .syntax, 2), ("", .syntax, 0),
-        ("'abc", .syntax, 0), ("1 +", .syntax, 3), ("input.tier ? 1 : 2", .type, 5), ("input.docs.map(1, 2)", .syntax, 15),
+        ("'abc", .syntax, 0), ("1 +", .syntax, 3), ("input.tier ? 1 : 2", .type, 0), ("input.docs.map(1, 2)", .syntax, 15),
         ("has(input)", .syntax, 4), ("9223372036854775807 + 1", .evaluation, 20), ("a = 1", .syntax, 2), ("{'a': 1, 'a': 2}", .evaluation, 9),
         ("timestamp('yesterday')", .evaluation, 10), ("'a'.matches('(')", .evaluation, 12), ("in", .syntax, 0), ("a.in", .syntax, 2),
         ("TestAll{a: 1}", .syntax, 7),

@@ -52,7 +52,7 @@ struct FuzzTests {
 
     private func mutate(_ generator: inout SeededGenerator) -> String {
         var bytes = Array((Self.seeds.randomElement(using: &generator) ?? "1").utf8)
-        for _ in 0..<Int.random(in: 1...4, using: &generator) {
+        for _ in 0..<Int.random(in: 1...2, using: &generator) {
             let position = Int.random(in: 0...bytes.count, using: &generator)
             switch Int.random(in: 0..<6, using: &generator) {
             case 0: bytes.insert(contentsOf: (Self.pieces.randomElement(using: &generator) ?? "").utf8, at: position)

@@ -124,12 +124,18 @@ struct MigratorTests {
         let files = [Self.first, Self.second]
         let reports = try await withThrowingTaskGroup(of: MigrationReport.self) { group in
             for _ in 0..<3 {
-                let other = try await database.connect { $0.lockTimeout = .milliseconds(50) }
+                let other = try await database.connect(applicationName: "migrator") { $0.lockTimeout = .milliseconds(50) }
                 group.addTask { try await Migrator.migrate(other, migrations: files, functions: [Self.function]) }
             }
-            try await database.waitUntilBlocked(sessions: 3)
-            // Longer than their lock_timeout, by the server's clock.
-            try await blocker.script("select pg_sleep(0.2); commit")
+            try await waitUntil("all three have found the lock taken") {
+                try await connection.query(
+                    """
+                    select 1 from pg_stat_activity where datname = current_database() and application_name = 'migrator'
+                       and state_change > backend_start + interval '100 ms'
+                    """
+                ).count == 3
+            }
+            try await blocker.script("commit")
             var reports: [MigrationReport] = []
             for try await report in group { reports.append(report) }
             return reports

@@ -1093,9 +1093,9 @@ select t.run_id, t.path, t.session_id, s.dead_at
 
 """#),
         SQLFile(
-            name: "I37_settled_is_folded.sql",
+            name: "L02_outcomes_are_folded.sql",
             text: #"""
--- I37: outcomes are folded
+-- L2: outcomes are folded
 -- proves: no outcome waits longer than a minute for a coordinator, unless its run stands quarantined
 -- remedy: is a coordinator running and reaching the database? its log says what the fold fails on
 select t.run_id, t.path, t.settled_at

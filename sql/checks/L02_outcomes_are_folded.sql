@@ -1,4 +1,4 @@
--- I37: outcomes are folded
+-- L2: outcomes are folded
 -- proves: no outcome waits longer than a minute for a coordinator, unless its run stands quarantined
 -- remedy: is a coordinator running and reaching the database? its log says what the fold fails on
 select t.run_id, t.path, t.settled_at
