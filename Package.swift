@@ -35,6 +35,7 @@ let package = Package(
         // Floor 1: nouns, the database client, patterns, telemetry names.
         .target(name: "WorkflowModel"),
         .target(name: "Postgres", dependencies: ["CLibPQ"]),
+        .target(name: "EmbeddedPostgres"),
         .target(name: "Patterns", dependencies: ["CPCRE2"]),
         .target(name: "Telemetry", dependencies: [.log]),
 
@@ -74,6 +75,13 @@ let package = Package(
                 .nioCore, .httpTypes,
             ]),
 
+        .target(
+            name: "CommandLine",
+            dependencies: [
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Telemetry", "Schema", "Expressions", "Definitions", "RunStore", .log,
+                .asyncHTTPClient, .hummingbird, .nioCore,
+            ]),
+
         // Floor 8: executables.
         .executableTarget(
             name: "skein-coordinator",
@@ -90,15 +98,17 @@ let package = Package(
         .executableTarget(
             name: "skein",
             dependencies: [
-                "WorkflowModel", "Postgres", "Telemetry", "Schema", "Expressions", "Definitions", "RunStore", .argumentParser,
-                .configuration, .log, .asyncHTTPClient, .hummingbird, .lifecycle, .nioCore,
+                "CommandLine", "WorkflowModel", "EmbeddedPostgres", "Postgres", "Telemetry", "Schema", "Expressions", "Definitions", "RunStore",
+                .argumentParser, .configuration, .log, .asyncHTTPClient, .hummingbird, .lifecycle, .nioCore,
             ]),
         .executableTarget(
             name: "skein-bench",
-            dependencies: ["WorkflowModel", "Postgres", "Schema", .argumentParser, .asyncHTTPClient, .nioCore]),
+            dependencies: [
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Schema", .argumentParser, .asyncHTTPClient, .nioCore,
+            ]),
 
         // Tests, from the bottom up.
-        .target(name: "PostgresTestKit", dependencies: ["Postgres", "Schema"], path: "Tests/PostgresTestKit"),
+        .target(name: "PostgresTestKit", dependencies: ["EmbeddedPostgres", "Postgres", "Schema"], path: "Tests/PostgresTestKit"),
         .testTarget(name: "WorkflowModelTests", dependencies: ["WorkflowModel"]),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "PostgresTestKit"]),
         .testTarget(name: "ExpressionsTests", dependencies: ["Expressions", "Patterns", "WorkflowModel"]),
@@ -111,6 +121,13 @@ let package = Package(
         .testTarget(
             name: "RunStoreTests",
             dependencies: ["RunStore", "TaskQueue", "Engine", "Definitions", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
+        .testTarget(
+            name: "AdminAPITests",
+            dependencies: [
+                "AdminAPI", "RunStore", "Coordination", "Definitions", "Schema", "Postgres", "PostgresTestKit", "Telemetry", "WorkflowModel",
+                .hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), .log,
+            ]),
+        .testTarget(name: "CommandLineTests", dependencies: ["CommandLine", "Definitions", "WorkflowModel"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["WorkflowModel", "Postgres", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .subprocess]),

@@ -71,16 +71,17 @@ struct JSONDocument {
         do throws(JSONError) {
             return try JSONValue(parsing: String(decoding: source.bytes[range], as: UTF8.self), limits: .unlimited)
         } catch {
+            let message: String
             switch error.problem {
-            case .nulCharacter, .loneSurrogate, .numberOutOfRange:
-                bag.add(
-                    Diagnostic(
-                        code: .unstorable, message: "this value cannot be stored: \(error)", path: path.text,
-                        position: source.position(of: range.lowerBound + error.offset), fix: "leave it out"))
-                return .null
+            case .nulCharacter: message = "the character U+0000 cannot be stored"
+            case .loneSurrogate: message = "half of a surrogate pair cannot be stored"
+            case .numberOutOfRange: message = "the number is too large to be stored"
             case .syntax(let expected): throw stop(expected, at: range.lowerBound + error.offset)
             case .notUTF8, .duplicateKey, .tooDeep, .tooLarge: throw stop("\(error)", at: range.lowerBound)
             }
+            let position = source.position(of: range.lowerBound + error.offset)
+            bag.add(Diagnostic(code: .unstorable, message: message, path: path.text, position: position, fix: "leave it out"))
+            return .null
         }
     }
 

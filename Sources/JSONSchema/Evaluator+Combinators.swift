@@ -90,7 +90,9 @@ extension Evaluator {
         if alternatives.count == 1 {
             fail(node, keyword, "fits no alternative: \(shown)\(more)")
         } else {
-            fail(node, keyword, "fits none of \(alternatives.count) alternatives; closest is number \(closest.position + 1): \(shown)\(more)")
+            fail(
+                node, keyword, "fits none of \(alternatives.count) alternatives; closest is number \(closest.position + 1): \(shown)\(more)"
+            )
         }
     }
 }

@@ -1,14 +1,15 @@
 // Numbers as JSON Schema sees them: by mathematical value, whatever way they are written or stored.
 
+import WorkflowModel
+
 // Rounding calls the C library's mathematics in debug builds; the import sees to it that they are linked.
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
-import WorkflowModel
 
 /// A JSON number. Comparisons are exact between integers and doubles too.
 enum JSONNumber: Sendable {

@@ -64,7 +64,9 @@ enum JSONPointer {
     }
 
     private static func arrayIndex(_ token: String) -> Int? {
-        guard !token.isEmpty, token.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), token == "0" || token.utf8.first != 0x30 else { return nil }
+        guard !token.isEmpty, token.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), token == "0" || token.utf8.first != 0x30 else {
+            return nil
+        }
         return Int(token)
     }
 }

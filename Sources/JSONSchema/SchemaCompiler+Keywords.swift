@@ -207,7 +207,9 @@ extension SchemaCompiler {
         let table = PropertyTable(properties)
         return ObjectRules(
             minProperties: minProperties, maxProperties: maxProperties, properties: table,
-            required: required.map { name in RequiredProperty(name: name, slot: table.slot(of: name, from: 0).flatMap { $0 < 64 ? $0 : nil }) },
+            required: required.map { name in
+                RequiredProperty(name: name, slot: table.slot(of: name, from: 0).flatMap { $0 < 64 ? $0 : nil })
+            },
             patternProperties: patterns, additionalProperties: additional, propertyNames: propertyNames,
             dependentRequired: dependentRequired, dependentSchemas: dependentSchemas)
     }

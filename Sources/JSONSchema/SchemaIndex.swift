@@ -78,7 +78,9 @@ struct SchemaIndex {
         guard let fragment = URIReference.percentDecoded(resolved.fragment ?? "") else { throw unresolved("its fragment is malformed") }
         if fragment.isEmpty { return (resources[found].location, resources[found].value) }
         if fragment.utf8.first != 0x2F {
-            guard let location = resources[found].anchors[KeyBytes(fragment)] else { throw unresolved("there is no anchor \"\(fragment)\"") }
+            guard let location = resources[found].anchors[KeyBytes(fragment)] else {
+                throw unresolved("there is no anchor \"\(fragment)\"")
+            }
             return (location, try value(at: location, unresolved: unresolved))
         }
         guard let tokens = JSONPointer.tokens(of: fragment), let value = JSONPointer.value(at: tokens, in: resources[found].value) else {

@@ -33,7 +33,7 @@ public struct SchemaLimits: Sendable, Hashable {
     /// Limits.
     public init(
         schemaDepth: Int = 200, subschemas: Int = 20_000, patternBytes: Int = 1_024, evaluationDepth: Int = 1_000,
-        evaluationSteps: Int = 5_000_000, violations: Int = 50
+        evaluationSteps: Int = 2_000_000, violations: Int = 50
     ) {
         self.schemaDepth = schemaDepth
         self.subschemas = subschemas

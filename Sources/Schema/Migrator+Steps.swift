@@ -25,10 +25,14 @@ extension PostgresConnection {
     /// Leaves a transaction open that does nothing but hold the migrators' lock; nil if another migrator has it.
     func holdMigrationLock() throws(MigrationError) -> Bool? {
         do {
-            try script("begin; set local idle_in_transaction_session_timeout = 0")
-            if try takeMigrationLock() { return true }
-            try script("rollback")
-            return nil
+            try script("begin")
+            guard try takeMigrationLock() else {
+                try script("rollback")
+                return nil
+            }
+            // This also replaces the portal of the statement before it, whose snapshot would hold up `create index concurrently`.
+            try script("set local idle_in_transaction_session_timeout = 0")
+            return true
         } catch {
             throw .database(error)
         }

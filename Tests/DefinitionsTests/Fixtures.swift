@@ -10,8 +10,8 @@ struct FixtureFile: Sendable, CustomTestStringConvertible {
     var name: String { url.lastPathComponent }
     var testDescription: String { name }
     var text: String { get throws { try String(contentsOf: url, encoding: .utf8) } }
-    /// The findings that are expected, in a file of the same name.
-    var golden: URL { url.deletingPathExtension().appendingPathExtension("expected") }
+    /// The findings that are expected, in the file beside it.
+    var golden: URL { url.appendingPathExtension("expected") }
 }
 
 enum Fixtures {

@@ -28,7 +28,8 @@ enum ConformanceData {
         if let given = ProcessInfo.processInfo.environment["SKEIN_CONFORMANCE"] {
             root = URL(fileURLWithPath: given)
         } else {
-            let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent()
             root = package.deletingLastPathComponent().appendingPathComponent("shared/conformance")
         }
         let folder = root.appendingPathComponent("json-schema")

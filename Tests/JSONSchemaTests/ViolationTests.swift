@@ -13,7 +13,8 @@ struct ViolationTests {
     @Test("a missing property is named by its full path, and the pointers lead to the object and to the keyword")
     func required() throws {
         let schema = try CompiledSchema([
-            "type": "object", "properties": ["customer": ["$ref": "#/$defs/person"]], "$defs": ["person": ["required": ["name", "e/mail"]]],
+            "type": "object", "properties": ["customer": ["$ref": "#/$defs/person"]],
+            "$defs": ["person": ["required": ["name", "e/mail"]]],
         ])
         let violations = schema.validate(["customer": ["name": "A"]])
         #expect(
@@ -71,7 +72,10 @@ struct ViolationTests {
             ),
             (["minProperties": 2], ["a": 1], "the value must have at least 2 properties, but has 1"),
             (["maxProperties": 0], ["a": 1], "the value must have at most 0 properties, but has 1"),
-            (["propertyNames": ["maxLength": 1]], ["ab": 1], "the value must not have a property named \"ab\": it must have at most 1 character"),
+            (
+                ["propertyNames": ["maxLength": 1]], ["ab": 1],
+                "the value must not have a property named \"ab\": it must have at most 1 character"
+            ),
             (["dependentRequired": ["a": ["b"]]], ["a": 1], "/b is required when /a is there"),
             (["not": ["type": "string"]], "x", "the value fits what the schema excludes"),
             (["oneOf": [["type": "integer"], ["minimum": 2]]], 3, "the value must fit exactly one of 2 alternatives, but fits 1 and 2"),
@@ -120,7 +124,8 @@ struct ViolationTests {
     @Test("what stands in another document is named with that document's URI")
     func otherDocuments() throws {
         let schema = try CompiledSchema(
-            ["$ref": "https://example.com/person.json"], documents: ["https://example.com/person.json": ["properties": ["age": ["minimum": 0]]]])
+            ["$ref": "https://example.com/person.json"],
+            documents: ["https://example.com/person.json": ["properties": ["age": ["minimum": 0]]]])
         let violation = try #require(schema.validate(["age": -1]).first)
         #expect(violation.schemaPointer == "https://example.com/person.json#/properties/age/minimum")
         #expect(violation.instancePointer == "/age")

@@ -52,7 +52,8 @@ enum InternationalNames {
             return (label, bytes.count)
         }
         let written = bytes[4...].map { $0.isASCIILetter ? $0 | 0x20 : $0 }
-        guard let name = Punycode.decoded(written), !name.allSatisfy(\.isASCII), isUnicodeLabel(name), Punycode.encoded(name) == written else {
+        guard let name = Punycode.decoded(written), !name.allSatisfy(\.isASCII), isUnicodeLabel(name), Punycode.encoded(name) == written
+        else {
             return nil
         }
         return (name, bytes.count)

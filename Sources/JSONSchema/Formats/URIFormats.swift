@@ -6,7 +6,8 @@ enum URIFormats {
         guard characters(of: text, fit: international) else { return false }
         let parts = URIReference(text)
         // What comes before the first colon of a relative path would be taken for a scheme.
-        if parts.scheme == nil, parts.authority == nil, let segment = parts.path.utf8.split(separator: 0x2F, omittingEmptySubsequences: false).first,
+        if parts.scheme == nil, parts.authority == nil,
+            let segment = parts.path.utf8.split(separator: 0x2F, omittingEmptySubsequences: false).first,
             segment.contains(0x3A)
         {
             return false
@@ -27,7 +28,8 @@ enum URIFormats {
                 for _ in 0..<2 {
                     guard let digit = iterator.next(), digit.isASCII, UInt8(ascii: digit).hexDigitValue != nil else { return false }
                 }
-            case "a"..."z", "A"..."Z", "0"..."9", "-", ".", "_", "~", ":", "/", "?", "#", "[", "]", "@", "!", "$", "&", "'", "(", ")", "*", "+",
+            case "a"..."z", "A"..."Z", "0"..."9", "-", ".", "_", "~", ":", "/", "?", "#", "[", "]", "@", "!", "$", "&", "'", "(", ")", "*",
+                "+",
                 ",", ";", "=":
                 break
             default: guard international, isInternational(scalar) || isPrivateUse(scalar) else { return false }
@@ -94,7 +96,8 @@ enum URIFormats {
                 }
             case "}", "\"", "<", ">", "\\", "^", "`", "|": return false
             default:
-                let isLiteral = scalar.isASCII ? scalar.value > 0x20 && scalar.value != 0x7F : isInternational(scalar) || isPrivateUse(scalar)
+                let isLiteral =
+                    scalar.isASCII ? scalar.value > 0x20 && scalar.value != 0x7F : isInternational(scalar) || isPrivateUse(scalar)
                 guard isLiteral else { return false }
             }
         }

@@ -41,6 +41,7 @@ extension ModelStore {
         case .succeeded:
             guard entry.isAgent == (record.attempt != nil) else { throw Violation("I8", "\(entry.path) has a result without an attempt") }
             guard settled.output != nil, settled.failure == nil else { throw Violation("I8", "\(entry.path) succeeded without output") }
+            if case .set = entry.step.verb { try checkMayStart(node) }
         case .failed: guard settled.failure != nil else { throw Violation("I8", "\(entry.path) failed without a failure") }
         case .skipped:
             guard settled.output == nil, settled.attempts == 0, record.attempt == nil else {
@@ -74,14 +75,17 @@ extension ModelStore {
             guard task.attempt == row.attempt + 1, task.losses == row.losses else {
                 throw Violation("I15", "\(entry.path): attempt \(task.attempt) follows \(row.attempt)")
             }
-            let entries = entry.step.retry?.entries ?? []
+            let entries = outline.retry(of: entry)
             let before = row.retryCounts + Array(repeating: 0, count: max(0, task.retryCounts.count - row.retryCounts.count))
             let grown = task.retryCounts.indices.filter { task.retryCounts[$0] != before[$0] }
             guard grown.count == 1, let index = grown.first, index < entries.count, task.retryCounts[index] == before[index] + 1,
                 task.retryCounts[index] < entries[index].maxAttempts
             else { throw Violation("I15", "\(entry.path) is tried again, which its policy does not grant: \(task.retryCounts)") }
-            let bound = max(entries[index].maxDelay, entries[index].delay, outcome.failure?.retryAfter ?? .zero)
-            guard task.lastDelay <= bound else { throw Violation("I15", "\(entry.path) waits \(task.lastDelay)") }
+            if let asked = outcome.failure?.retryAfter {
+                guard task.lastDelay == min(asked, .seconds(86_400)) else { throw Violation("I15", "\(entry.path) does not wait as asked") }
+            } else {
+                guard task.lastDelay <= entries[index].maxDelay else { throw Violation("I15", "\(entry.path) waits too long") }
+            }
         }
     }
 

@@ -61,14 +61,9 @@ extension ModelStore {
         }
         guard let (decisions, frame, locked) = try decided ?? decideAll(inputs, with: self.frame(.rebuilt)) else { return }
         keptFrame = nil
-        var undone = self
         meanwhile(&self, locked)
-        if fate == .crashed {
-            // What others did meanwhile stays.
-            undone = self
-            self = undone
-            return
-        }
+        // What others did meanwhile stays.
+        guard fate != .crashed else { return }
         try apply(decisions, of: inputs, frame: frame)
         if fate == .committed, ending == nil {
             var frame = frame

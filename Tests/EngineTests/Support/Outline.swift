@@ -55,6 +55,17 @@ final class Outline: Sendable {
         self.conditions = conditions
     }
 
+    /// The retry policy that counts: the step's, the agent's, or the file's.
+    func retry(of entry: Entry) -> [RetryEntry] {
+        let agent: AgentDefinition? =
+            switch entry.step.verb {
+            case .agent(.inline(let agent)): agent
+            case .agent(.named(let name)): definition.agents.first { $0.name == name }?.agent
+            case .set, .block: nil
+            }
+        return (entry.step.retry ?? agent?.retry ?? definition.defaults.retry)?.entries ?? []
+    }
+
     func index(of path: StepPath) -> Int? { entries.firstIndex { $0.path == path } }
 
     func children(of block: Int?) -> [Int] { block.map { entries[$0].children } ?? roots }
