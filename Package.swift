@@ -104,7 +104,7 @@ let package = Package(
         .executableTarget(
             name: "skein-bench",
             dependencies: [
-                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Schema", .argumentParser, .asyncHTTPClient, .nioCore,
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Schema", .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1,
             ]),
 
         // Tests, from the bottom up.

@@ -1,12 +1,12 @@
 // "Did you mean": the nearest word of a list.
 
-enum Suggestion {
+package enum Suggestion {
     /// No more candidates than this are looked at, so that a huge file with many mistakes stays quick to check.
     private static let candidateLimit = 2000
     private static let lengthLimit = 64
 
     /// The candidate that `word` was most likely meant to be; nil where none is near.
-    static func closest(to word: String, among candidates: some Sequence<String>) -> String? {
+    package static func closest(to word: String, among candidates: some Sequence<String>) -> String? {
         let letters = Array(word.utf8)
         guard !letters.isEmpty, letters.count <= lengthLimit else { return nil }
         let folded = fold(word)

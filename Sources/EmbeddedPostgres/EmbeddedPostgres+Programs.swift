@@ -1,88 +1,105 @@
 // Finding the server's programs, and running them as the user they insist on.
 
-import Foundation
+public import Foundation
 
 extension EmbeddedPostgres {
+    /// The oldest server that the product works with.
+    public static let oldestVersion = 14
+
     /// `SKEIN_PG_BINDIR`, what is on PATH, what `pg_config` says, or the newest version that the distribution installed.
-    public static func findBinaries() throws -> URL {
-        var candidates: [URL] = []
-        let environment = ProcessInfo.processInfo.environment
-        if let named = environment["SKEIN_PG_BINDIR"], !named.isEmpty {
-            let directory = URL(fileURLWithPath: named)
-            guard hasServer(directory) else {
-                throw EmbeddedPostgresError("SKEIN_PG_BINDIR is \(named), but there is no initdb and postgres")
+    ///
+    /// - Parameter version: the major version that the programs must have; nil takes the first that is new enough.
+    public static func findBinaries(version: Int? = nil) throws -> URL {
+        if let named = ProcessInfo.processInfo.environment["SKEIN_PG_BINDIR"], !named.isEmpty {
+            guard hasServer(URL(fileURLWithPath: named)) else {
+                throw EmbeddedPostgresError("SKEIN_PG_BINDIR is \(named), but there are no programs initdb and postgres")
             }
-            return directory
+            return URL(fileURLWithPath: named)
         }
-        for directory in (environment["PATH"] ?? "").split(separator: ":") { candidates.append(URL(fileURLWithPath: String(directory))) }
-        if let configured = try? outputOf("pg_config", ["--bindir"]), !configured.isEmpty { candidates.append(URL(fileURLWithPath: configured)) }
-        for root in ["/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/opt"] {
-            let versions = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
-            for version in versions.sorted(by: { (Int($0) ?? 0, $0) > (Int($1) ?? 0, $1) }) {
-                candidates.append(URL(fileURLWithPath: root).appending(path: version).appending(path: "bin"))
-            }
+        var found: [Int] = []
+        for candidate in candidates() where hasServer(candidate) {
+            guard let major = majorVersion(of: candidate) else { continue }
+            if version.map({ $0 == major }) ?? (major >= oldestVersion) { return candidate }
+            if !found.contains(major) { found.append(major) }
         }
-        if let found = candidates.first(where: hasServer) { return found }
+        if let version, !found.isEmpty {
+            throw EmbeddedPostgresError(
+                "the data is of PostgreSQL \(version), but only \(found.map(String.init).joined(separator: ", ")) is installed; "
+                    + "run `apt-get install postgresql-\(version)`, or begin with another directory")
+        }
+        guard found.isEmpty else {
+            throw EmbeddedPostgresError("PostgreSQL \(oldestVersion) or newer is needed, found \(found.map(String.init).joined(separator: ", "))")
+        }
         throw EmbeddedPostgresError(
             "no PostgreSQL server programs found (looked at SKEIN_PG_BINDIR, PATH, pg_config --bindir and /usr/lib/postgresql/*/bin); "
                 + "run `apt-get install postgresql`, or give --database-url")
+    }
+
+    private static func candidates() -> [URL] {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        var candidates = path.split(separator: ":").map { URL(fileURLWithPath: String($0)) }
+        if let configured = outputOf(URL(fileURLWithPath: "/usr/bin/env"), ["pg_config", "--bindir"]), !configured.isEmpty {
+            candidates.append(URL(fileURLWithPath: configured))
+        }
+        // Debian keeps versions apart below one directory; elsewhere the version is part of the name: pgsql-16, postgresql@16.
+        for (root, prefix) in [
+            ("/usr/lib/postgresql", ""), ("/usr", "pgsql-"), ("/opt/homebrew/opt", "postgresql"), ("/usr/local/opt", "postgresql"),
+            ("/usr/local", "pgsql"),
+        ] {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+            let versions = names.filter { $0.hasPrefix(prefix) }
+                .map { name in (name: name, number: Int(name.drop { !$0.isNumber }.prefix { $0.isNumber }) ?? 0) }
+            for version in versions.sorted(by: { ($0.number, $0.name) > ($1.number, $1.name) }) {
+                candidates.append(URL(fileURLWithPath: root).appending(path: version.name).appending(path: "bin"))
+            }
+        }
+        return candidates
+    }
+
+    static func checked(_ directory: URL) throws -> URL {
+        guard hasServer(directory) else {
+            throw EmbeddedPostgresError("there are no programs initdb and postgres in \(directory.plainPath)")
+        }
+        return directory
     }
 
     private static func hasServer(_ directory: URL) -> Bool {
         ["initdb", "postgres"].allSatisfy { FileManager.default.isExecutableFile(atPath: directory.appending(path: $0).plainPath) }
     }
 
-    // A server program under the user it insists on, told by the kernel when this process dies.
+    // "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
+    private static func majorVersion(of directory: URL) -> Int? {
+        guard let line = outputOf(directory.appending(path: "postgres"), ["--version"]) else { return nil }
+        let words = line.split(separator: " ")
+        return words.dropFirst(2).first.flatMap { Int($0.prefix { $0.isNumber }) }
+    }
+
+    // A server program under the user it insists on, told by the kernel when this process dies. Foundation makes every child the leader of
+    // a process group of its own.
     static func process(_ binaries: URL, _ name: String, _ settings: EmbeddedPostgresSettings, _ arguments: [String]) -> Process {
         let process = Process()
-        let program = binaries.appending(path: name)
-        let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].first { FileManager.default.isExecutableFile(atPath: $0) }
-        if let setpriv {
-            let identity = geteuid() == 0 ? ["--reuid=postgres", "--regid=postgres", "--init-groups"] : []
-            process.executableURL = URL(fileURLWithPath: setpriv)
-            process.arguments = identity + ["--pdeathsig", settings.signalOnParentDeath, program.plainPath] + arguments
-        } else {
-            process.executableURL = program
-            process.arguments = arguments
-        }
+        (process.executableURL, process.arguments) = SpawningThread.command(
+            binaries.appending(path: name), arguments, signalOnParentDeath: settings.signalOnParentDeath,
+            as: geteuid() == 0 ? serverUser : nil)
         process.currentDirectoryURL = URL(fileURLWithPath: "/")
         process.standardInput = FileHandle.nullDevice
+        // PGDATA, PGPORT, PGOPTIONS and the like are meant for other servers than this one.
+        process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PG") && !$0.key.hasPrefix("LC_") }
         return process
     }
 
-    // The kernel's "your parent died" means the thread that started the child, so that thread has to last as long as the process.
-    static func runOnLastingThread(_ process: Process) throws {
-        nonisolated(unsafe) var failure: (any Error)?
-        let started = DispatchSemaphore(value: 0)
-        Thread.detachNewThread {
-            do { try process.run() } catch { failure = error }
-            started.signal()
-            while true { sleep(.max) }
-        }
-        started.wait()
-        if let failure { throw failure }
-    }
-
-    private static func outputOf(_ command: String, _ arguments: [String]) throws -> String {
+    private static func outputOf(_ program: URL, _ arguments: [String]) -> String? {
         let process = Process()
         let pipe = Pipe()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [command] + arguments
+        process.executableURL = program
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
         process.standardOutput = pipe
         process.standardError = FileHandle.nullDevice
-        try process.run()
+        guard (try? process.run()) != nil else { return nil }
         let data = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        guard process.terminationStatus == 0 else { return "" }
+        guard process.terminationStatus == 0 else { return nil }
         return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-    }
-
-    static func tail(of log: URL) -> String {
-        let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").suffix(20).joined(separator: "\n")
-    }
-
-    static func firstLine(of file: URL) -> Substring? {
-        (try? String(contentsOf: file, encoding: .utf8))?.split(separator: "\n").first
     }
 }

@@ -3,42 +3,9 @@
 
 public import Foundation
 
-/// Where a private server lives and how it is set up.
-public struct EmbeddedPostgresSettings: Sendable {
-    /// The directory for data, socket and log. Made if it is not there; owned by the server's user.
-    public var directory: URL
-    /// The superuser of the new cluster.
-    public var user: String
-    /// Settings beside the defaults, or instead of them.
-    public var parameters: [String: String]
-    /// Where the server's programs are; nil looks for them.
-    public var binaryDirectory: URL?
-    /// What the kernel sends the server when its parent dies: `INT` (fast shutdown) or `QUIT` (immediate).
-    public var signalOnParentDeath: String
-
-    /// Where a private server lives; `fsync` stays on whatever the parameters say nothing of.
-    public init(
-        directory: URL, user: String = "skein", parameters: [String: String] = [:], binaryDirectory: URL? = nil,
-        signalOnParentDeath: String = "INT"
-    ) {
-        self.directory = directory
-        self.user = user
-        self.parameters = parameters
-        self.binaryDirectory = binaryDirectory
-        self.signalOnParentDeath = signalOnParentDeath
-    }
-}
-
-/// Why there is no server.
-public struct EmbeddedPostgresError: Error, CustomStringConvertible {
-    /// What went wrong, and what helps.
-    public let description: String
-
-    /// What went wrong, and what helps.
-    public init(_ description: String) { self.description = description }
-}
-
 /// A running private server.
+///
+/// It leads a process group of its own, so that a Ctrl-C in the terminal of its owner does not reach it: the owner decides when it stops.
 public final class EmbeddedPostgres: Sendable {
     /// The settings it was started with.
     public let settings: EmbeddedPostgresSettings
@@ -52,114 +19,152 @@ public final class EmbeddedPostgres: Sendable {
     public let binaryDirectory: URL
     /// The postmaster.
     public let processID: Int32
+    private let process: Process
 
-    private init(
-        settings: EmbeddedPostgresSettings, dataDirectory: URL, socketDirectory: URL, log: URL, binaryDirectory: URL, processID: Int32
-    ) {
+    private init(_ settings: EmbeddedPostgresSettings, _ place: Place, _ binaries: URL, _ process: Process) {
         self.settings = settings
-        self.dataDirectory = dataDirectory
-        self.socketDirectory = socketDirectory
-        self.log = log
-        self.binaryDirectory = binaryDirectory
-        self.processID = processID
+        dataDirectory = place.data
+        socketDirectory = place.sockets
+        log = place.log
+        binaryDirectory = binaries
+        self.process = process
+        processID = process.processIdentifier
+    }
+
+    // The files of a server.
+    struct Place: Sendable {
+        let directory: URL
+        let data: URL
+        let log: URL
+        let sockets: URL
+        var postmasterFile: URL { data.appending(path: "postmaster.pid") }
+        var socketLock: URL { sockets.appending(path: ".s.PGSQL.5432.lock") }
     }
 
     /// The connection string of a database of this server.
     public func connectionString(database: String = "postgres") -> String {
-        "host='\(socketDirectory.plainPath)' user=\(settings.user) dbname=\(database)"
+        let host = socketDirectory.plainPath.map { $0 == "'" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
+        return "host='\(host)' user=\(settings.user) dbname=\(database)"
     }
+
+    // MARK: Starting
+
+    /// How long a server may take to accept connections, crash recovery included.
+    static let startTimeout: TimeInterval = 120
+    /// How long a predecessor that is shutting down is waited for.
+    static let predecessorTimeout: TimeInterval = 30
+    /// The log is put aside when it is larger than this at a start.
+    static let largestLogBytes = 8 << 20
+    private static let pollMicroseconds: UInt32 = 10_000
 
     /// Starts a server in its directory; initialises the data when there is none. Returns when it accepts connections.
     ///
-    /// The caller's directory must not be in use by another server.
-    public static func start(_ settings: EmbeddedPostgresSettings) throws -> EmbeddedPostgres {
-        let binaries = try settings.binaryDirectory ?? findBinaries()
-        let directory = settings.directory
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        if geteuid() == 0 {
-            guard let user = getpwnam("postgres") else {
-                throw EmbeddedPostgresError(
-                    "PostgreSQL does not run as root, and there is no user \"postgres\" to run it as; "
-                        + "run `useradd --system postgres`, start as another user, or give --database-url")
-            }
-            chown(directory.plainPath, user.pointee.pw_uid, user.pointee.pw_gid)
-        }
-        chmod(directory.plainPath, 0o700)
-        let data = directory.appending(path: "data")
-        let log = directory.appending(path: "server.log")
-        if !FileManager.default.fileExists(atPath: log.plainPath) { try Data().write(to: log) }
-        let output = try FileHandle(forWritingTo: log)
-        try output.seekToEnd()
-        if !FileManager.default.fileExists(atPath: data.appending(path: "PG_VERSION").plainPath) {
-            try initialise(data, settings, binaries, output, log)
-        }
-        return try launch(settings, data, log, output, binaries)
+    /// - Parameters:
+    ///   - settings: where, and how.
+    ///   - onExit: called once, on some thread, when the server has ended for whatever reason.
+    public static func start(
+        _ settings: EmbeddedPostgresSettings, onExit: (@Sendable () -> Void)? = nil
+    ) throws -> EmbeddedPostgres {
+        let place = try prepare(settings.directory)
+        let version = try? String(contentsOf: place.data.appending(path: "PG_VERSION"), encoding: .utf8)
+        let major = version.flatMap { Int($0.prefix { $0.isNumber }) }
+        let binaries = try settings.binaryDirectory.map(checked) ?? findBinaries(version: major)
+        let output = try openLog(place.log)
+        defer { try? output.close() }
+        if major == nil { try initialise(place, settings, binaries, output) }
+        try clearAfterPredecessor(place)
+        return try launch(settings, place, binaries, output, onExit)
     }
 
-    private static func initialise(
-        _ data: URL, _ settings: EmbeddedPostgresSettings, _ binaries: URL, _ output: FileHandle, _ log: URL
-    ) throws {
+    private static func prepare(_ directory: URL) throws -> Place {
+        do {
+            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        } catch {
+            throw EmbeddedPostgresError("the directory \(directory.plainPath) cannot be made: \(error.localizedDescription)")
+        }
+        try own(directory)
+        guard serverUserCanReach(directory) else {
+            throw EmbeddedPostgresError(
+                "PostgreSQL does not run as root, and its user \"\(serverUser)\" may not enter a directory above \(directory.plainPath); "
+                    + "choose another directory, or run `chmod o+x` on those above it")
+        }
+        return Place(
+            directory: directory, data: directory.appending(path: "data"), log: directory.appending(path: "server.log"),
+            sockets: try socketDirectory(for: directory))
+    }
+
+    private static func openLog(_ log: URL) throws -> FileHandle {
+        let files = FileManager.default
+        let size = (try? files.attributesOfItem(atPath: log.plainPath))?[.size] as? Int ?? 0
+        if size > largestLogBytes {
+            let old = log.appendingPathExtension("old")
+            try? files.removeItem(at: old)
+            try? files.moveItem(at: log, to: old)
+        }
+        let descriptor = open(log.plainPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { throw EmbeddedPostgresError("the log \(log.plainPath) cannot be written: \(String(cString: strerror(errno)))") }
+        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    // Into a directory that gets its name when it is complete: a start that was killed in the middle leaves nothing that looks like data.
+    private static func initialise(_ place: Place, _ settings: EmbeddedPostgresSettings, _ binaries: URL, _ output: FileHandle) throws {
+        let unfinished = place.directory.appending(path: "data.unfinished")
+        try? FileManager.default.removeItem(at: unfinished)
         let initdb = process(
             binaries, "initdb", settings,
-            ["-D", data.plainPath, "-U", settings.user, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-k"])
+            ["-D", unfinished.plainPath, "-U", settings.user, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-k"])
         initdb.standardOutput = output
         initdb.standardError = output
-        try initdb.run()
+        try SpawningThread.start(initdb)
         initdb.waitUntilExit()
-        guard initdb.terminationStatus == 0 else { throw EmbeddedPostgresError("initdb failed:\n\(tail(of: log))") }
+        guard initdb.terminationStatus == 0 else { throw EmbeddedPostgresError("initdb failed:\n\(tail(of: place.log))") }
+        try FileManager.default.moveItem(at: unfinished, to: place.data)
+    }
+
+    // What a crashed server left behind would be taken for a running one, all the more where process ids are used again soon.
+    private static func clearAfterPredecessor(_ place: Place) throws {
+        let deadline = Date().addingTimeInterval(predecessorTimeout)
+        while let owner = firstLine(of: place.postmasterFile).flatMap({ Int32($0) }), isServer(owner, of: place.data) {
+            // A predecessor whose owner was killed is writing its last pages.
+            guard Date() < deadline else {
+                throw EmbeddedPostgresError("a PostgreSQL server (pid \(owner)) is already running in \(place.data.plainPath)")
+            }
+            usleep(pollMicroseconds)
+        }
+        for leftover in [place.postmasterFile, place.socketLock] { try? FileManager.default.removeItem(at: leftover) }
     }
 
     private static func launch(
-        _ settings: EmbeddedPostgresSettings, _ data: URL, _ log: URL, _ output: FileHandle, _ binaries: URL
+        _ settings: EmbeddedPostgresSettings, _ place: Place, _ binaries: URL, _ output: FileHandle, _ onExit: (@Sendable () -> Void)?
     ) throws -> EmbeddedPostgres {
-        let version = (try? String(contentsOf: data.appending(path: "PG_VERSION"), encoding: .utf8))?
-            .trimmingCharacters(in: .whitespacesAndNewlines)
-        let sockets = socketDirectory(for: settings.directory)
-        var arguments = ["-D", data.plainPath]
+        var arguments = ["-D", place.data.plainPath]
         let defaults = [
-            "listen_addresses": "", "unix_socket_directories": sockets.plainPath, "max_connections": "100", "shared_buffers": "128MB",
-            "max_wal_size": "1GB", "log_min_messages": "warning", "lc_messages": "C", "jit": "off",
+            "listen_addresses": "", "unix_socket_directories": quotedInList(place.sockets.plainPath), "port": "5432",
+            "max_connections": "100", "shared_buffers": "128MB", "max_wal_size": "1GB", "log_min_messages": "warning",
+            "lc_messages": "C", "jit": "off",
         ]
         for (name, value) in defaults.merging(settings.parameters, uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }) {
             arguments += ["-c", "\(name)=\(value)"]
         }
-        // What a crashed server left behind would be taken for a running one.
-        let postmaster = data.appending(path: "postmaster.pid")
-        if let owner = firstLine(of: postmaster).flatMap({ Int32($0) }), kill(owner, 0) == 0 {
-            throw EmbeddedPostgresError("a PostgreSQL server (pid \(owner)) is already running in \(data.plainPath)")
-        }
-        try? FileManager.default.removeItem(at: postmaster)
         let postgres = process(binaries, "postgres", settings, arguments)
         postgres.standardOutput = output
         postgres.standardError = output
-        try runOnLastingThread(postgres)
+        if let onExit { postgres.terminationHandler = { _ in onExit() } }
+        try SpawningThread.start(postgres)
 
-        let deadline = Date().addingTimeInterval(60)
+        let deadline = Date().addingTimeInterval(startTimeout)
         while true {
             // The last line of this file says "ready" once connections are accepted.
-            let status = (try? String(contentsOf: postmaster, encoding: .utf8))?.split(separator: "\n").last ?? ""
+            let status = (try? String(contentsOf: place.postmasterFile, encoding: .utf8))?.split(separator: "\n").last ?? ""
             if status.hasPrefix("ready") { break }
             guard postgres.isRunning, Date() < deadline else {
+                if postgres.isRunning { kill(postgres.processIdentifier, SIGQUIT) }
                 throw EmbeddedPostgresError(
-                    "the server did not start (data of version \(version ?? "?"), programs in \(binaries.plainPath)):\n\(tail(of: log))")
+                    "the PostgreSQL server did not start (programs in \(binaries.plainPath)):\n\(tail(of: place.log))")
             }
-            usleep(10_000)
+            usleep(pollMicroseconds)
         }
-        return EmbeddedPostgres(
-            settings: settings, dataDirectory: data, socketDirectory: sockets, log: log, binaryDirectory: binaries,
-            processID: postgres.processIdentifier)
-    }
-
-    // A socket's path may have 107 bytes. A deep directory gets a short one beside it, in the system's temporary directory.
-    private static func socketDirectory(for directory: URL) -> URL {
-        if directory.plainPath.utf8.count + "/.s.PGSQL.5432".utf8.count <= 107 { return directory }
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in directory.plainPath.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        let short = URL(fileURLWithPath: "/tmp").appending(path: "skein-" + String(hash, radix: 36))
-        try? FileManager.default.createDirectory(at: short, withIntermediateDirectories: true)
-        if geteuid() == 0, let user = getpwnam("postgres") { chown(short.plainPath, user.pointee.pw_uid, user.pointee.pw_gid) }
-        chmod(short.plainPath, 0o700)
-        return short
+        return EmbeddedPostgres(settings, place, binaries, postgres)
     }
 
     // MARK: Stopping
@@ -172,21 +177,30 @@ public final class EmbeddedPostgres: Sendable {
         case immediate
     }
 
-    /// Stops the server and waits until it is gone.
+    /// Stops the server and waits until it is gone. A fast shutdown that takes longer than `timeout` becomes an immediate one.
     public func stop(_ shutdown: Shutdown = .fast, timeout: TimeInterval = 30) {
+        guard isRunning else { return }
         kill(processID, shutdown == .fast ? SIGINT : SIGQUIT)
+        if wait(timeout) { return }
+        kill(processID, SIGQUIT)
+        if wait(timeout) { return }
+        kill(processID, SIGKILL)
+    }
+
+    private func wait(_ timeout: TimeInterval) -> Bool {
         let deadline = Date().addingTimeInterval(timeout)
-        while isRunning, Date() < deadline { usleep(10_000) }
-        if isRunning { kill(processID, SIGQUIT) }
+        while isRunning, Date() < deadline { usleep(Self.pollMicroseconds) }
+        return !isRunning
     }
 
     /// Whether the server's process is there.
-    public var isRunning: Bool { kill(processID, 0) == 0 }
+    public var isRunning: Bool { process.isRunning }
 
     /// The last lines of the server's log.
     public var lastLogLines: String { Self.tail(of: log) }
 }
 
 extension URL {
-    var plainPath: String { path(percentEncoded: false) }
+    /// The path as the file system takes it.
+    package var plainPath: String { path(percentEncoded: false) }
 }

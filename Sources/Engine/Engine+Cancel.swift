@@ -4,16 +4,22 @@ import WorkflowModel
 
 extension Frame {
     // The run's whole tree ends. Queued work ends now, running work is told, and the run ends when the last of it has settled.
-    mutating func endTree(_ ending: BlockEnding, event: String, body: JSONValue?) throws(Rejection) {
+    mutating func endTree(_ ending: BlockEnding, event: String, reason: String? = nil) throws(Rejection) {
         guard var root = run.root else { throw .wrongPhase }
         // The first reason to end counts; a second one changes nothing.
         guard root.ending == nil else { return }
-        if case .cancelled = ending { run.cancelRequested = true }
-        recordEvent(event, body)
+        if case .cancelled = ending { noteCancel(reason) }
+        recordEvent(event, reason.map { ["reason": .string($0)] })
         root.ending = ending
         root = try cancelLiveSteps(of: program.root, block: root, except: nil)
         setBlock(nil, root)
         if root.live == 0 { agenda.append(.finishBlock(nil)) }
+    }
+
+    // The reason that was given first counts.
+    mutating func noteCancel(_ reason: String?) {
+        run.cancelRequested = true
+        run.cancelReason = run.cancelReason ?? reason
     }
 
     // Cancels what is live in a block and in the blocks within it. Answers with the block's counters after it: what a worker still

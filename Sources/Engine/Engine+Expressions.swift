@@ -16,7 +16,8 @@ extension Frame {
     func evaluate(_ evaluation: Evaluation, result: JSONText? = nil) throws(Rejection) -> Evaluated<JSONText> {
         let scope = try scope(for: evaluation.reads, result: result)
         do throws(ExpressionError) {
-            return .success(JSONText(try evaluation.template.render(scope)))
+            guard let text = JSONText(storable: try evaluation.template.render(scope)) else { return .failure(Self.unstorable) }
+            return .success(text)
         } catch {
             return .failure(Self.failure(error))
         }
@@ -67,6 +68,9 @@ extension Frame {
             "now": .string(now.description),
         ]
     }
+
+    private static let unstorable = Failure(
+        type: .unstorable, code: "E_RESULT_UNSTORABLE", message: "the computed value holds the character U+0000, which cannot be stored")
 
     // The source and the reason, never the data.
     private static func failure(_ error: ExpressionError) -> Failure {

@@ -55,7 +55,16 @@ extension Frame {
 
     mutating func take(_ outcome: TaskOutcome) throws(Rejection) {
         guard let node = program.node(at: outcome.path) else { throw .unknownStep(outcome.path) }
-        if case .settled = facts(of: outcome.path) { throw .alreadySettled(outcome.path) }
+        switch facts(of: outcome.path) {
+        // The task's row is the proof that the step is live, also where the frame knows nothing of it.
+        case nil: break
+        case .task(let known):
+            guard known.attempt == outcome.task.attempt, known.phase != .ready, known.phase != .waiting else {
+                throw .staleTask(outcome.path)
+            }
+        case .settled: throw .alreadySettled(outcome.path)
+        case .notStarted, .pending, .block: throw .staleTask(outcome.path)
+        }
         if run.startedAt == nil { run.startedAt = outcome.claimedAt }
         var task = outcome.task
         task.startedAt = task.startedAt ?? outcome.claimedAt
@@ -64,9 +73,12 @@ extension Frame {
             // The step is no longer wanted: whatever came back is kept with the attempt, and not applied.
             recordAttempt(outcome, discarded: outcome.status == .succeeded)
             commands.append(.dequeue(path: outcome.path, hasTimer: false))
-            var settled = SettledFacts(
-                status: .cancelled, attempts: outcome.task.attempt, startedAt: task.startedAt, finishedAt: outcome.settledAt)
-            settled.failure = Failure(type: .cancelled, message: "the step was cancelled", attempt: outcome.task.attempt)
+            if outcome.status == .lost { task.losses += 1 }
+            // What was given back unstarted was no attempt.
+            let attempts = outcome.status == .released ? task.attempt - 1 : task.attempt
+            let settled = SettledFacts(
+                status: .cancelled, failure: Failure(type: .cancelled, message: "the step was cancelled", attempt: attempts),
+                attempts: attempts, startedAt: task.startedAt, finishedAt: outcome.settledAt)
             return settle(node, settled, wasLive: true, losses: task.losses)
         }
         switch outcome.status {

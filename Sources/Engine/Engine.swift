@@ -43,13 +43,11 @@ extension Frame {
         case (.outcome(let outcome), .some): try take(outcome)
         case (.backoffElapsed(let path), .some): try wake(path)
         case (.deadlinePassed, .some):
-            try endTree(
-                .timedOut(Failure(type: .timeout, message: "the run took longer than its time-out")), event: "timed_out", body: nil)
-        case (.cancel(let reason), .some):
-            try endTree(.cancelled, event: "cancel_requested", body: reason.map { ["reason": .string($0)] })
+            try endTree(.timedOut(Failure(type: .timeout, message: "the run took longer than its time-out")), event: "timed_out")
+        case (.cancel(let reason), .some): try endTree(.cancelled, event: "cancel_requested", reason: reason)
         // A run that is cancelled before it started has nothing to stop: it starts and ends in one decision.
-        case (.cancel, nil):
-            run.cancelRequested = true
+        case (.cancel(let reason), nil):
+            noteCancel(reason)
             begin()
         case (.outcome, nil), (.backoffElapsed, nil), (.deadlinePassed, nil): throw .wrongPhase
         }

@@ -17,6 +17,7 @@ public struct Frame: Sendable {
     private var runBefore: RunFacts?
     // The tasks that were made ready since the last commit: nobody can have claimed them yet.
     private var readied: [StepPath] = []
+    private var readiedBefore = 0
     // The decision under way: what it has found to do, and what it still has to look at.
     var commands: [Command] = []
     var agenda: [Work] = []
@@ -35,7 +36,11 @@ public struct Frame: Sendable {
 
     /// Adds facts that were asked for. A path that was asked for and has no row is `notStarted`.
     public mutating func add(_ facts: [(StepPath, StepFacts)]) {
-        for (path, fact) in facts { steps[path] = fact }
+        for (path, fact) in facts {
+            steps[path] = fact
+            // Seen under the row's lock, which the commit gives up.
+            if case .task(let task) = fact, task.phase == .ready { readied.append(path) }
+        }
     }
 
     /// Says that what was decided so far is committed: from now on a task that was made ready may have been claimed.
@@ -77,6 +82,7 @@ public struct Frame: Sendable {
         commands = []
         agenda = []
         runBefore = run
+        readiedBefore = readied.count
         now = moment
     }
 
@@ -84,6 +90,7 @@ public struct Frame: Sendable {
         for (path, facts) in undo.reversed() { steps[path] = facts }
         undo.removeAll(keepingCapacity: true)
         if let runBefore { run = runBefore }
+        readied.removeLast(readied.count - readiedBefore)
         commands = []
         agenda = []
     }

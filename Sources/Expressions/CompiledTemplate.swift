@@ -4,9 +4,9 @@ public import WorkflowModel
 
 /// A template: any JSON value, whose strings at any depth may hold `${{ … }}`.
 ///
-/// A string that is exactly one expression becomes what the expression gives, of whatever type. Inside a longer text strings are written as
-/// they are, numbers and booleans as JSON, lists and maps as compact JSON; null is an error. Keys are never templates, and what an expression
-/// gives is never looked at again.
+/// A string that is exactly one expression becomes what the expression gives, of whatever type. Inside a longer text strings are
+/// written as they are, numbers and booleans as JSON, lists and maps as compact JSON; null is an error. Keys are never templates, and
+/// what an expression gives is never looked at again.
 public struct CompiledTemplate: Sendable {
     private indirect enum Node: Sendable {
         case constant(JSONValue)

@@ -24,7 +24,8 @@ struct Compiler {
         let root = try compiler.compile(tree)
         return Program(
             source: source, mode: mode, limits: limits, nodes: compiler.nodes, root: root, operands: compiler.operands,
-            constants: compiler.constants, names: compiler.names, nameOffsets: compiler.nameOffsets, patterns: compiler.patterns, slotCount: compiler.slotCount,
+            constants: compiler.constants, names: compiler.names, nameOffsets: compiler.nameOffsets, patterns: compiler.patterns,
+            slotCount: compiler.slotCount,
             references: compiler.references, problems: compiler.problems)
     }
 
@@ -88,7 +89,9 @@ struct Compiler {
             return try compileMemberCall(target, name, arguments, tree)
         case .list(let elements):
             var list: [Program.Operand] = []
-            for element in elements { list.append(operand(try compile(element.value), element.value.offset, detail: element.isOptional ? 1 : 0)) }
+            for element in elements {
+                list.append(operand(try compile(element.value), element.value.offset, detail: element.isOptional ? 1 : 0))
+            }
             return add(.list, append(list), Int32(list.count), at: tree.offset)
         case .map(let entries):
             var list: [Program.Operand] = []
@@ -256,7 +259,8 @@ struct Compiler {
         switch tree.kind {
         case .identifier(let name, let isAbsolute): !isAbsolute && slot(of: name) != nil
         case .select(let inner, _, _): isLocal(inner)
-        case .literal, .index, .call, .memberCall, .list, .map, .not, .negate, .arithmetic, .and, .or, .compare, .contains, .conditional: false
+        case .literal, .index, .call, .memberCall, .list, .map, .not, .negate, .arithmetic, .and, .or, .compare, .contains, .conditional:
+            false
         }
     }
 
@@ -382,7 +386,8 @@ struct Compiler {
         case ("all", _), ("exists", _), ("exists_one", _), ("existsOne", _), ("map", _), ("filter", _), ("sortBy", _), ("transformList", _),
             ("transformMap", _), ("transformMapEntry", _), ("optMap", _), ("optFlatMap", _):
             try compileForChecks([target])
-            return fail(.arity, "\(text) does not take \(arguments.count) arguments; it is written \(Self.usage[text] ?? "")", at: tree.offset)
+            return fail(
+                .arity, "\(text) does not take \(arguments.count) arguments; it is written \(Self.usage[text] ?? "")", at: tree.offset)
         default: return nil
         }
         let collection = try compile(target)

@@ -40,6 +40,12 @@ extension Evaluator {
         for index in node.b..<node.b + node.c { arguments.append(try evaluate(operandNode(index))) }
         offset = node.offset
         guard let function = Function(rawValue: node.a) else { preconditionFailure("a call without a function") }
+        return try apply(function, arguments, node)
+    }
+
+    // Apart from `call`, whose frame is on the stack once for each nested call.
+    @inline(never)
+    private mutating func apply(_ function: Function, _ arguments: Arguments, _ node: Program.Node) throws(Fault) -> Value {
         switch function {
         case .size: return try size(arguments[0])
         case .contains, .startsWith, .endsWith: return try search(function, arguments)
@@ -118,12 +124,12 @@ extension Evaluator {
             try meter.charge(values: list.count)
             var values: [Value] = []
             for index in 0..<list.count {
-                guard case .optional(let content) = list[index] else { throw noOverload("unwrapping", list[index]) }
+                guard case .optional(let content) = list[index] else { throw noOverload(function.name + "()", list[index]) }
                 if let content { values.append(content) }
             }
             return .list(.values(values))
         default:  // Every other type.
-            throw noOverload("this function of optionals", value)
+            throw noOverload(function.name + "()", value)
         }
     }
 
@@ -149,7 +155,7 @@ extension Evaluator {
 
     private mutating func pattern(_ function: Function, _ arguments: Arguments, constant: Int32) throws(Fault) -> Value {
         guard case .string(let text) = arguments[0], case .string(let source) = arguments[1] else {
-            throw noOverload(function == .matches ? "matches()" : "this function of patterns", arguments[0], arguments[1])
+            throw noOverload(function.name + "()", arguments[0], arguments[1])
         }
         let pattern = constant > 0 ? program.patterns[Int(constant) - 1] : try compiled(source)
         try meter.work(bytes: text.utf8.count)

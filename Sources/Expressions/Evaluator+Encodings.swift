@@ -33,7 +33,7 @@ extension Evaluator {
             try meter.work(bytes: bytes.count.multipliedReportingOverflow(by: 8).partialValue)
             return .string(Hexadecimal.text(SHA256.digest(bytes)))
         default:  // Every other type.
-            throw noOverload("\(function)()", value)
+            throw noOverload(function.name + "()", value)
         }
     }
 

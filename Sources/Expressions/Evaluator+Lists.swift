@@ -7,7 +7,7 @@ extension Evaluator {
 
     @inline(never)
     mutating func list(_ function: Function, _ arguments: Arguments) throws(Fault) -> Value {
-        guard case .list(let list) = arguments[0] else { throw noOverload("\(function)()", arguments[0]) }
+        guard case .list(let list) = arguments[0] else { throw noOverload(function.name + "()", arguments[0]) }
         switch function {
         case .first: return .optional(list.count == 0 ? nil : list[0])
         case .last: return .optional(list.count == 0 ? nil : list[list.count - 1])
@@ -91,7 +91,7 @@ extension Evaluator {
 
     @inline(never)
     mutating func parts(_ function: Function, _ value: Value) throws(Fault) -> Value {
-        guard case .map(let map) = value else { throw noOverload("\(function)()", value) }
+        guard case .map(let map) = value else { throw noOverload(function.name + "()", value) }
         try meter.charge(values: map.count)
         return .list(.values((0..<map.count).map { function == .keys ? map.key(at: $0) : map.value(at: $0) }))
     }
@@ -128,7 +128,7 @@ extension Evaluator {
     @inline(never)
     mutating func sets(_ function: Function, _ arguments: Arguments) throws(Fault) -> Value {
         guard case .list(let left) = arguments[0], case .list(let right) = arguments[1] else {
-            throw noOverload("this function of sets", arguments[0], arguments[1])
+            throw noOverload(function.name + "()", arguments[0], arguments[1])
         }
         switch function {
         case .setContains: return .bool(try holds(left, right))

@@ -33,7 +33,7 @@ extension Evaluator {
             if program.mode == .promoting { return .bool(true) }
         default: break  // No overload.
         }
-        throw noOverload("this function of numbers", value)
+        throw noOverload(function.name + "()", value)
     }
 
     @inline(never)
@@ -59,7 +59,7 @@ extension Evaluator {
             if function == .bitShiftLeft || function == .bitShiftRight { return .uint(try shift(function, left, by: right)) }
         default: break  // No overload.
         }
-        throw noOverload("this function of bits", arguments[0], arguments[1])
+        throw noOverload(function.name + "()", arguments[0], arguments[1])
     }
 
     // Shifts are of bits, not of signs; beyond the width nothing is left.
@@ -82,10 +82,10 @@ extension Evaluator {
         let wantsGreatest = function == .greatest || function == .maximum
         let isNumeric = function == .greatest || function == .least
         guard var result = values.first else { throw fault(.evaluation, "the list is empty") }
-        if isNumeric, !result.isNumber { throw noOverload("this function of numbers", result) }
+        if isNumeric, !result.isNumber { throw noOverload(function.name + "()", result) }
         _ = try order(result, result, "min and max")
         for value in values.dropFirst() {
-            if isNumeric, !value.isNumber { throw noOverload("this function of numbers", value) }
+            if isNumeric, !value.isNumber { throw noOverload(function.name + "()", value) }
             guard let order = try order(value, result, "min and max") else {
                 // A NaN is not greater and not less than anything; it is the answer, so that it is not lost.
                 return value.isNaN ? value : result
@@ -97,7 +97,7 @@ extension Evaluator {
 
     @inline(never)
     mutating func total(_ function: Function, _ value: Value) throws(Fault) -> Value {
-        guard case .list(let list) = value else { throw noOverload(function == .sum ? "sum()" : "avg()", value) }
+        guard case .list(let list) = value else { throw noOverload(function.name + "()", value) }
         try meter.work(elements: list.count)
         if function == .average {
             guard list.count > 0 else { throw fault(.evaluation, "avg() of an empty list") }

@@ -120,7 +120,9 @@ extension Evaluator {
     private func element(of value: Value, _ key: Value) throws(Fault) -> Value? {
         switch value {
         case .list(let list):
-            guard let index = wholeNumber(key) else { throw fault(.type, "the index of a list is a whole number, not \(key.typeName.words)") }
+            guard let index = wholeNumber(key) else {
+                throw fault(.type, "the index of a list is a whole number, not \(key.typeName.words)")
+            }
             return index >= 0 && index < list.count ? list[index] : nil
         case .map(let map):
             if case .string(let text) = key { return map[text] }

@@ -6,7 +6,7 @@ extension Evaluator {
     @inline(never)
     mutating func search(_ function: Function, _ arguments: Arguments) throws(Fault) -> Value {
         guard case .string(let text) = arguments[0], case .string(let part) = arguments[1] else {
-            throw noOverload("\(function)()", arguments[0], arguments[1])
+            throw noOverload(function.name + "()", arguments[0], arguments[1])
         }
         try meter.work(bytes: part.utf8.count)
         switch function {
@@ -59,7 +59,7 @@ extension Evaluator {
 
     @inline(never)
     mutating func text(_ function: Function, _ arguments: Arguments) throws(Fault) -> Value {
-        guard case .string(let text) = arguments[0] else { throw noOverload("\(function)()", arguments[0]) }
+        guard case .string(let text) = arguments[0] else { throw noOverload(function.name + "()", arguments[0]) }
         try meter.charge(bytes: text.utf8.count)
         switch function {
         case .charAt:
@@ -96,7 +96,7 @@ extension Evaluator {
     }
 
     private mutating func index(_ function: Function, _ text: String, _ arguments: Arguments) throws(Fault) -> Value {
-        guard case .string(let part) = arguments[1] else { throw noOverload("\(function)()", arguments[0], arguments[1]) }
+        guard case .string(let part) = arguments[1] else { throw noOverload(function.name + "()", arguments[0], arguments[1]) }
         let scalars = text.unicodeScalars
         let bytes = Array(text.utf8)
         let found: Int?

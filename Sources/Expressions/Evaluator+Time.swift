@@ -11,12 +11,12 @@ extension Evaluator {
         case .timestamp(let moment):
             var offset: Int64 = 0
             if arguments.count == 2 {
-                guard case .string(let zone) = arguments[1] else { throw noOverload("\(function)()", arguments[0], arguments[1]) }
+                guard case .string(let zone) = arguments[1] else { throw noOverload(function.name + "()", arguments[0], arguments[1]) }
                 offset = try secondsFromUTC(zone, at: moment)
             }
             return .int(Self.part(function, of: moment, offset: offset))
         default:  // Every other type.
-            throw noOverload("\(function)()", arguments[0])
+            throw noOverload(function.name + "()", arguments[0])
         }
     }
 
@@ -27,7 +27,7 @@ extension Evaluator {
         case .getMinutes: nanoseconds / 60_000_000_000
         case .getSeconds: nanoseconds / 1_000_000_000
         case .getMilliseconds: nanoseconds / 1_000_000 % 1000
-        default: throw noOverload("\(function)()", .duration(duration))  // Dates.
+        default: throw noOverload(function.name + "()", .duration(duration))  // Dates.
         }
     }
 

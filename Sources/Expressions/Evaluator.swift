@@ -168,7 +168,9 @@ struct Evaluator {
             if content != nil { return target }
             let other = try evaluate(node.b)
             offset = node.offset
-            guard case .optional = other else { throw fault(.type, "or() takes an optional, not \(other.typeName.words); orValue() takes any value") }
+            guard case .optional = other else {
+                throw fault(.type, "or() takes an optional, not \(other.typeName.words); orValue() takes any value")
+            }
             return other
         case .optionalOrValue:
             if let content { return content }

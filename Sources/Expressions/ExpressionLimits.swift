@@ -26,7 +26,7 @@ public struct ExpressionLimits: Sendable, Hashable {
     public static let standard = ExpressionLimits()
 
     // A tree may be higher than its source is nested: `a.b.c` is three high and not nested at all.
-    var height: Int { nesting * 3 }
+    var height: Int { nesting * 2 }
 }
 
 /// How arithmetic treats operands of different numeric types.

@@ -19,6 +19,15 @@ enum Function: Int32 {
     case regexExtract, regexExtractAll, regexReplace
     // Optionals.
     case optionalOf, optionalNone, optionalOfNonZero, optionalHasValue, optionalValue, optionalUnwrap
+
+    /// The name in the language; the last one of several.
+    var name: String { Self.names[rawValue] ?? "" }
+
+    private static let names: [Int32: String] = {
+        var names: [Int32: String] = [:]
+        for name in Signature.all.keys.sorted() { if let signature = Signature.all[name] { names[signature.function.rawValue] = name } }
+        return names
+    }()
 }
 
 /// How a function may be called: as `f(x, y)`, as `x.f(y)`, or both. The ranges count all arguments, the receiver among them.
@@ -79,6 +88,7 @@ struct Signature {
 
         "optional.of": call(.optionalOf, 1...1), "optional.none": call(.optionalNone, 0...0),
         "optional.ofNonZeroValue": call(.optionalOfNonZero, 1...1), "hasValue": member(.optionalHasValue, 1...1),
-        "value": member(.optionalValue, 1...1), "optional.unwrap": call(.optionalUnwrap, 1...1), "unwrapOpt": member(.optionalUnwrap, 1...1),
+        "value": member(.optionalValue, 1...1), "optional.unwrap": call(.optionalUnwrap, 1...1),
+        "unwrapOpt": member(.optionalUnwrap, 1...1),
     ]
 }

@@ -226,7 +226,8 @@ extension Lexer {
             }
             if byte == 0x0A || byte == 0x0D {
                 guard isTriple else {
-                    throw Fault(kind: .syntax, message: "the string is not closed on its line; use three quotes for several lines", offset: start)
+                    throw Fault(
+                        kind: .syntax, message: "the string is not closed on its line; use three quotes for several lines", offset: start)
                 }
                 // Line ends of all kinds are one line feed.
                 position += byte == 0x0D && self.byte(at: position + 1) == 0x0A ? 2 : 1

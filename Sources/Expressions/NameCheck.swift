@@ -59,7 +59,7 @@ public struct NameCheck: Sendable {
     }
 
     private func problem(with reference: Reference) -> String? {
-        guard roots.contains(where: { $0 == reference.root }) else {
+        guard roots.contains(where: { $0.isSame(as: reference.root) }) else {
             if ([reference.root] + reference.path).indices.contains(where: { end in
                 TypeName(rawValue: ([reference.root] + reference.path.prefix(end)).joined(separator: ".")) != nil
             }) {
@@ -70,7 +70,7 @@ public struct NameCheck: Sendable {
         for index in reference.path.indices.prefix(reference.requiredCount) {
             let key = reference.path[index]
             guard let known = members(reference.root, Array(reference.path[..<index])) else { continue }
-            if !known.contains(where: { $0 == key }) {
+            if !known.contains(where: { $0.isSame(as: key) }) {
                 let owner = ([reference.root] + reference.path[..<index]).joined(separator: ".")
                 return "\(owner) has no \"\(key)\"" + Suggestion.suffix(for: key, among: known)
             }

@@ -47,16 +47,19 @@ struct Parser {
         guard try skip(symbol) else { throw unexpected("\"\(symbol.rawValue)\"") }
     }
 
+    @inline(never)
     private func unexpected(_ wanted: String) -> Fault {
         Fault(kind: .syntax, message: "\(wanted) was expected, not \(token.words)", offset: offset)
     }
 
+    @inline(never)
     private func node(_ kind: Syntax.Kind, _ offset: Int) throws(Fault) -> Syntax {
         let node = Syntax(kind, offset: offset)
         guard node.height <= limits.height else { throw tooDeep(offset) }
         return node
     }
 
+    @inline(never)
     private func tooDeep(_ offset: Int) -> Fault {
         Fault(kind: .limit, message: "the expression is nested deeper than \(limits.nesting) levels", offset: offset)
     }
@@ -65,96 +68,100 @@ struct Parser {
         depth += 1
         defer { depth -= 1 }
         guard depth <= limits.nesting else { throw tooDeep(offset) }
-        let condition = try disjunction()
+        let condition = try binary(.or)
         let place = offset
         guard try skip(.question) else { return condition }
-        let first = try disjunction()
+        let first = try binary(.or)
         try expect(.colon)
         let second = try expression()
         return try node(.conditional(condition, first, second), place)
     }
 
-    private mutating func disjunction() throws(Fault) -> Syntax {
-        let first = try conjunction()
-        guard isAt(.or) else { return first }
-        let place = offset
-        var operands = [first]
-        while try skip(.or) { operands.append(try conjunction()) }
-        return try node(.or(operands), place)
+    // How strongly operators bind, from weak to strong.
+    private enum Level: Int {
+        case or, and, relation, sum, product
     }
 
-    private mutating func conjunction() throws(Fault) -> Syntax {
-        let first = try relation()
-        guard isAt(.and) else { return first }
-        let place = offset
-        var operands = [first]
-        while try skip(.and) { operands.append(try relation()) }
-        return try node(.and(operands), place)
-    }
-
-    private mutating func relation() throws(Fault) -> Syntax {
-        var left = try sum()
-        while true {
-            let place = offset
-            if case .identifier("in") = token {
-                try advance()
-                left = try node(.contains(element: left, collection: try sum()), place)
-            } else if let comparison = comparison {
-                try advance()
-                left = try node(.compare(comparison, left, try sum()), place)
-            } else {
-                return left
+    private var level: Level? {
+        switch token {
+        case .identifier("in"): .relation
+        case .symbol(let symbol):
+            switch symbol {
+            case .or: .or
+            case .and: .and
+            case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual: .relation
+            case .plus, .minus: .sum
+            case .times, .divide, .remainder: .product
+            case .leftParenthesis, .rightParenthesis, .leftBracket, .rightBracket, .leftBrace, .rightBrace, .point, .comma, .colon,
+                .question, .not:
+                nil
             }
+        case .end, .identifier, .quotedIdentifier, .int, .uint, .double, .string, .bytes: nil
         }
     }
 
+    // Operands and the operators between them that bind at least as strongly as `minimum`.
+    private mutating func binary(_ minimum: Level) throws(Fault) -> Syntax {
+        var left = try prefix()
+        while let level, level.rawValue >= minimum.rawValue {
+            switch level {
+            case .or: left = try row(left, .or, operands: .and) { .or($0) }
+            case .and: left = try row(left, .and, operands: .relation) { .and($0) }
+            case .relation: left = try relation(left)
+            case .sum, .product: left = try arithmetic(left, level)
+            }
+        }
+        return left
+    }
+
+    @inline(never)
+    private mutating func row(
+        _ first: Syntax, _ symbol: Token.Symbol, operands level: Level, _ make: ([Syntax]) -> Syntax.Kind
+    ) throws(Fault) -> Syntax {
+        let place = offset
+        var operands = [first]
+        while try skip(symbol) { operands.append(try binary(level)) }
+        return try node(make(operands), place)
+    }
+
+    @inline(never)
+    private mutating func relation(_ left: Syntax) throws(Fault) -> Syntax {
+        let place = offset
+        let comparison = comparison
+        try advance()
+        let right = try binary(.sum)
+        return try node(comparison.map { .compare($0, left, right) } ?? .contains(element: left, collection: right), place)
+    }
+
+    // Nil for `in`.
     private var comparison: Comparison? {
-        guard case .symbol(let symbol) = token else { return nil }
-        return switch symbol {
-        case .equal: .equal
-        case .notEqual: .notEqual
-        case .less: .less
-        case .lessOrEqual: .lessOrEqual
-        case .greater: .greater
-        case .greaterOrEqual: .greaterOrEqual
-        case .leftParenthesis, .rightParenthesis, .leftBracket, .rightBracket, .leftBrace, .rightBrace, .point, .comma, .colon, .question,
-            .not, .plus, .minus, .times, .divide, .remainder, .and, .or:
-            nil
-        }
+        if isAt(.equal) { return .equal }
+        if isAt(.notEqual) { return .notEqual }
+        if isAt(.less) { return .less }
+        if isAt(.lessOrEqual) { return .lessOrEqual }
+        if isAt(.greater) { return .greater }
+        return isAt(.greaterOrEqual) ? .greaterOrEqual : nil
     }
 
-    private mutating func sum() throws(Fault) -> Syntax {
-        let first = try product()
+    @inline(never)
+    private mutating func arithmetic(_ first: Syntax, _ level: Level) throws(Fault) -> Syntax {
+        let start = offset
         var terms: [Syntax.Term] = []
-        while true {
+        while self.level == level, let operation {
             let place = offset
-            let operation: Arithmetic
-            if isAt(.plus) { operation = .add } else if isAt(.minus) { operation = .subtract } else { break }
             try advance()
-            terms.append(Syntax.Term(operation: operation, operand: try product(), offset: place))
+            let operand = level == .sum ? try binary(.product) : try prefix()
+            terms.append(Syntax.Term(operation: operation, operand: operand, offset: place))
         }
-        return terms.isEmpty ? first : try node(.arithmetic(first, terms), terms[0].offset)
+        return try node(.arithmetic(first, terms), start)
     }
 
-    private mutating func product() throws(Fault) -> Syntax {
-        let first = try prefix()
-        var terms: [Syntax.Term] = []
-        while true {
-            let place = offset
-            let operation: Arithmetic
-            if isAt(.times) {
-                operation = .multiply
-            } else if isAt(.divide) {
-                operation = .divide
-            } else if isAt(.remainder) {
-                operation = .remainder
-            } else {
-                break
-            }
-            try advance()
-            terms.append(Syntax.Term(operation: operation, operand: try prefix(), offset: place))
-        }
-        return terms.isEmpty ? first : try node(.arithmetic(first, terms), terms[0].offset)
+    private var operation: Arithmetic? {
+        if isAt(.plus) { return .add }
+        if isAt(.minus) { return .subtract }
+        if isAt(.times) { return .multiply }
+        if isAt(.divide) { return .divide }
+        return isAt(.remainder) ? .remainder : nil
     }
 
     // `!` and `-` in a row, of one kind. The last minus before a number belongs to the number.
@@ -228,10 +235,12 @@ struct Parser {
 
     private static let grammarWords: Set<String> = ["true", "false", "null", "in"]
     private static let reservedWords: Set<String> = [
-        "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var",
+        "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return",
+        "var",
         "void", "while",
     ]
 
+    @inline(never)
     private mutating func arguments(until end: Token.Symbol) throws(Fault) -> [Syntax] {
         var arguments: [Syntax] = []
         if try skip(end) { return arguments }
@@ -285,10 +294,12 @@ struct Parser {
         }
     }
 
+    @inline(never)
     private func outOfRange(_ place: Int) -> Fault {
         Fault(kind: .syntax, message: "the number is out of range", offset: place)
     }
 
+    @inline(never)
     private mutating func identifier(_ name: String, _ place: Int, isAbsolute: Bool) throws(Fault) -> Syntax {
         if !isAbsolute {
             switch name {
@@ -310,6 +321,7 @@ struct Parser {
         return try node(.call(name, try arguments(until: .rightParenthesis)), place)
     }
 
+    @inline(never)
     private mutating func list(_ place: Int) throws(Fault) -> Syntax {
         var elements: [Syntax.Element] = []
         while !isAt(.rightBracket) {
@@ -321,6 +333,7 @@ struct Parser {
         return try node(.list(elements), place)
     }
 
+    @inline(never)
     private mutating func map(_ place: Int) throws(Fault) -> Syntax {
         var entries: [Syntax.Entry] = []
         while !isAt(.rightBrace) {
@@ -341,7 +354,8 @@ extension Syntax {
         switch kind {
         case .identifier: true
         case .select(let operand, _, let isOptional): !isOptional && operand.isName
-        case .literal, .index, .call, .memberCall, .list, .map, .not, .negate, .arithmetic, .and, .or, .compare, .contains, .conditional: false
+        case .literal, .index, .call, .memberCall, .list, .map, .not, .negate, .arithmetic, .and, .or, .compare, .contains, .conditional:
+            false
         }
     }
 

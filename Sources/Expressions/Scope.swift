@@ -37,7 +37,7 @@ public struct Scope: Sendable {
 
     @inline(__always)
     func index(of name: String) -> Int? {
-        for index in names.indices where names[index] == name { return index }
+        for index in names.indices where names[index].isSame(as: name) { return index }
         return nil
     }
 

@@ -18,7 +18,8 @@ struct StaticTypes {
             case .anything: break
             case .boolean:
                 if type != .bool {
-                    problems.append(Problem(message: "a condition is a boolean, and this is always \(type.words)", offset: Int(root.offset)))
+                    problems.append(
+                        Problem(message: "a condition is a boolean, and this is always \(type.words)", offset: Int(root.offset)))
                 }
             case .collection:
                 if type != .list, type != .map {
@@ -81,7 +82,8 @@ struct StaticTypes {
         case .and, .or, .not, .compare, .contains, .has, .all, .exists, .existsOne: return .bool
         case .optionalSelect, .optionalMap, .optionalFlatMap: return .optional
         case .call: return Function(rawValue: node.a).flatMap(type)
-        case .local, .path, .select, .index, .optionalIndex, .negate, .arithmetic, .conditional, .optionalOr, .optionalOrValue, .bind, .fail:
+        case .local, .path, .select, .index, .optionalIndex, .negate, .arithmetic, .conditional, .optionalOr, .optionalOrValue, .bind,
+            .fail:
             return nil
         }
     }

@@ -61,7 +61,8 @@ struct TemplateText {
                 (token, offset) = try lexer.next()
             } catch {
                 let rest = String(decoding: bytes[start...], as: UTF8.self)
-                throw ExpressionError(kind: error.kind, message: error.message, offset: error.offset - start, source: rest, textOffset: start)
+                throw ExpressionError(
+                    kind: error.kind, message: error.message, offset: error.offset - start, source: rest, textOffset: start)
             }
             switch token {
             case .symbol(.leftBrace): depth += 1

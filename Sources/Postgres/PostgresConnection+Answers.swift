@@ -34,8 +34,9 @@ extension PostgresConnection {
                 try check(connection, result, mayCommit: mayCommit)
                 last = result
             } catch {
+                // Closed: libpq's object is gone.
+                if handle == nil { throw error }
                 if failure == nil { failure = error }
-                if error.code == .protocolViolation { break }
             }
         }
         health.update(connection)
@@ -104,11 +105,13 @@ extension PostgresConnection {
         if state == .readOnlyTransaction { health.retire() }
         let isLost = PQstatus(connection) == CONNECTION_BAD
         let fallback = PQresultErrorMessage(result.pointer).map { String(cString: $0) } ?? ""
-        return PostgresError(
+        var error = PostgresError(
             code: isLost || state == nil ? .connectionLost : .server, sqlState: state,
             message: field(SKEIN_PG_DIAG_MESSAGE_PRIMARY) ?? fallback.trimmedEnd, detail: field(SKEIN_PG_DIAG_MESSAGE_DETAIL),
             hint: field(SKEIN_PG_DIAG_MESSAGE_HINT), constraint: field(SKEIN_PG_DIAG_CONSTRAINT_NAME),
             outcomeUnknown: isLost && mayCommit)
+        error.serverFunction = field(SKEIN_PG_DIAG_SOURCE_FUNCTION)
+        return error
     }
 
     /// The answer is overdue. What the server does with the statement cannot be known, and its answer could arrive at any time, so the

@@ -101,7 +101,7 @@ extension PostgresConnection {
                     isGood = true
                 } catch {
                     if failure == nil { failure = error }
-                    if PQstatus(connection) == CONNECTION_BAD || !isUsable {
+                    if handle == nil || PQstatus(connection) == CONNECTION_BAD {
                         health.markBroken()
                         throw named(failure ?? error, by: step.sql)
                     }
@@ -135,7 +135,8 @@ extension PostgresConnection {
         let message = PQerrorMessage(connection).map { String(cString: $0).trimmedEnd } ?? ""
         close()
         var error =
-            failure ?? PostgresError(code: .protocolViolation, message: "The answers of a pipeline did not match its statements. \(message)")
+            failure
+            ?? PostgresError(code: .protocolViolation, message: "The answers of a pipeline did not match its statements. \(message)")
         if isLost { error.code = .connectionLost }
         error.outcomeUnknown = mayCommit
         return error

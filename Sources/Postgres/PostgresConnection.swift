@@ -158,10 +158,11 @@ extension PostgresConnection {
     func named(_ error: PostgresError, by sql: SQL) -> PostgresError {
         var error = error
         error.statement = sql.text
-        if error.code == .server && (error.sqlState == .featureNotSupported || error.sqlState == .invalidStatementName) {
-            let wasPrepared = statements.count
+        // "Cached plan must not change result type" shares its SQLSTATE with much else.
+        let isOutdated = error.sqlState == .featureNotSupported && error.serverFunction == "RevalidateCachedQuery"
+        if error.code == .server && (isOutdated || error.sqlState == .invalidStatementName) {
             statements.forget(sql)
-            if statements.count < wasPrepared { error.code = .statementOutdated }
+            error.code = .statementOutdated
         }
         return error
     }

@@ -46,6 +46,8 @@ public struct PostgresError: Error, Sendable, Hashable {
     public var constraint: String?
     /// The statement that failed.
     public var statement: String?
+    /// The function of the server that raised the error, which is the same in every language.
+    var serverFunction: String?
     /// Whether the work may have been committed although this error was thrown: the connection broke after something that commits was sent.
     /// Run the same idempotent transaction again.
     public var outcomeUnknown: Bool

@@ -57,7 +57,8 @@ extension Row {
             guard types.contains(type) else { mismatch(column, type, wanted) }
             let dimensions = bytes.bigEndian(Int32.self)
             if dimensions == 0 { return [] }
-            precondition(dimensions == 1, "Column \(column) (\(name(of: column))) is an array of \(dimensions) dimensions; only one is read.")
+            precondition(
+                dimensions == 1, "Column \(column) (\(name(of: column))) is an array of \(dimensions) dimensions; only one is read.")
             let count = Int(bytes.bigEndian(Int32.self, at: 12))
             var elements: [Element?] = []
             elements.reserveCapacity(count)

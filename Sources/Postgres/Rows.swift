@@ -78,7 +78,8 @@ public struct Row: Sendable {
             preconditionFailure("Column \(column) (\(name(of: column))) is null; read it with the …OrNull variant.")
         }
         defer { withExtendedLifetime(storage) {} }
-        return read(UnsafeRawBufferPointer(start: PQgetvalue(storage.pointer, index, field), count: length), PQftype(storage.pointer, field))
+        return read(
+            UnsafeRawBufferPointer(start: PQgetvalue(storage.pointer, index, field), count: length), PQftype(storage.pointer, field))
     }
 
     @inline(__always)

@@ -19,7 +19,8 @@ public struct Migration: Sendable, Hashable {
     /// Reads the head of a file.
     public init(_ file: SQLFile) throws(MigrationError) {
         let digits = file.name.prefix { $0.isASCII && $0.isNumber }
-        guard digits.count == 4, let version = Int32(digits), version > 0, file.name.dropFirst(4).hasPrefix("_"), file.name.hasSuffix(".sql")
+        guard digits.count == 4, let version = Int32(digits), version > 0, file.name.dropFirst(4).hasPrefix("_"),
+            file.name.hasSuffix(".sql")
         else { throw .malformed(file: file.name, reason: "the name is not of the form 0001_what.sql") }
         self.version = version
         name = file.name

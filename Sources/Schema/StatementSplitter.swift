@@ -80,11 +80,15 @@ enum StatementSplitter {
             byte == UInt8(ascii: "_") || byte >= 128 || (byte | 32 >= UInt8(ascii: "a") && byte | 32 <= UInt8(ascii: "z"))
                 || (byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9"))
         }
-        guard let end = bytes[(start + 1)...].firstIndex(where: { !isTagByte($0) }), bytes[end] == UInt8(ascii: "$") else { return start + 1 }
+        guard let end = bytes[(start + 1)...].firstIndex(where: { !isTagByte($0) }), bytes[end] == UInt8(ascii: "$") else {
+            return start + 1
+        }
         let tag = bytes[start...end]
         var position = end + 1
         while position + tag.count <= bytes.count {
-            if bytes[position] == UInt8(ascii: "$") && bytes[position..<position + tag.count].elementsEqual(tag) { return position + tag.count }
+            if bytes[position] == UInt8(ascii: "$") && bytes[position..<position + tag.count].elementsEqual(tag) {
+                return position + tag.count
+            }
             position += 1
         }
         return bytes.count

@@ -29,6 +29,14 @@ public struct JSONText: Sendable, Hashable, CustomStringConvertible {
         text = JSONWriter.compact(value)
     }
 
+    /// The compact text of a value that was computed; nil when it holds U+0000, which PostgreSQL cannot store.
+    package init?(storable value: JSONValue) {
+        var buffer = JSONBuffer()
+        buffer.write(value)
+        guard !buffer.holdsNUL else { return nil }
+        text = buffer.finish()
+    }
+
     /// `null`.
     public static let null = JSONText(trusted: "null")
 

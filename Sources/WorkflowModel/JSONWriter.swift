@@ -18,6 +18,8 @@ enum JSONWriter {
 package struct JSONBuffer {
     private var bytes: [UInt8] = []
     private let sorted: Bool
+    // Whether a string held U+0000, which PostgreSQL cannot store.
+    package private(set) var holdsNUL = false
 
     package init(sorted: Bool = false) { self.sorted = sorted }
 
@@ -65,6 +67,7 @@ package struct JSONBuffer {
             case 0x0D: raw("\\r")
             case 0x09: raw("\\t")
             case 0x00..<0x20:
+                if byte == 0 { holdsNUL = true }
                 raw("\\u00")
                 for digit in [byte >> 4, byte & 0xF] { bytes.append(digit < 10 ? 0x30 + digit : 0x57 + digit) }
             default: bytes.append(byte)

@@ -63,7 +63,7 @@ import WorkflowModel
     @Test("ten thousand computed steps need no deep stack")
     func longChain() throws {
         var steps: [Step] = [.set("s0", 0)]
-        for index in 1..<10_000 { steps.append(.set("s\(index)", "${{ steps.s\(index - 1).output + 1 }}")) }
+        for index in 1..<10_000 { steps.append(.set("s\(index)", .string("${{ steps.s\(index - 1).output + 1 }}"))) }
         let program = try Program(WorkflowDefinition(name: "chain", body: .steps(steps)))
         let run = RunFacts(
             id: RunID(UUIDBytes(high: 1, low: 1)), version: 1, historyLength: 1, submittedAt: Timestamp(microseconds: 0), trigger: "api",

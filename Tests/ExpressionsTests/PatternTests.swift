@@ -4,10 +4,12 @@ import Testing
 
 @Suite("Patterns")
 struct PatternTests {
-    @Test("a pattern searches, and whole texts are matched with anchors", arguments: [
-        ("b+", "abbc", true), ("^b+$", "abbc", false), ("^$", "", true), ("", "", true), ("a$", "a\n", false), (".", "\n", false),
-        ("^\\d$", "٣", false), ("^.$", "🐱", true), ("(?i)ÉTÉ", "été", true), ("(?<=a)b", "ab", true),
-    ])
+    @Test(
+        "a pattern searches, and whole texts are matched with anchors",
+        arguments: [
+            ("b+", "abbc", true), ("^b+$", "abbc", false), ("^$", "", true), ("", "", true), ("a$", "a\n", false), (".", "\n", false),
+            ("^\\d$", "٣", false), ("^.$", "🐱", true), ("(?i)ÉTÉ", "été", true), ("(?<=a)b", "ab", true),
+        ])
     func searching(pattern: String, text: String, expected: Bool) throws {
         let found = try Pattern(pattern).matches(text)
         #expect(found == expected)
@@ -29,9 +31,11 @@ struct PatternTests {
         #expect(throws: PatternError.self) { try Pattern(String(repeating: "(", count: 300) + String(repeating: ")", count: 300)) }
     }
 
-    @Test("patterns that backtrack without end are stopped", arguments: [
-        "^(a+)+$", "^(a|a)*$", "^(.*)*b$", "(a*)*c", "^(([a-z])+.)+[A-Z]([a-z])+$", "(*LIMIT_MATCH=100000000)^(a+)+$", "(?R)?a|^(a+)+$",
-    ])
+    @Test(
+        "patterns that backtrack without end are stopped",
+        arguments: [
+            "^(a+)+$", "^(a|a)*$", "^(.*)*b$", "(a*)*c", "^(([a-z])+.)+[A-Z]([a-z])+$", "(*LIMIT_MATCH=100000000)^(a+)+$", "(?R)?a|^(a+)+$",
+        ])
     func catastrophic(source: String) throws {
         let pattern = try Pattern(source)
         let text = String(repeating: "a", count: 5000) + "!"
@@ -53,11 +57,14 @@ struct PatternTests {
         #expect(match.group(9) == nil)
     }
 
-    @Test("matches are replaced, with groups in the replacement", arguments: [
-        ("a", "banana", "o", Int.max, "bonono"), ("(\\w)(\\w)", "abcd", "\\2\\1", Int.max, "badc"), ("", "aé", "-", Int.max, "-a-é-"),
-        ("x*", "baac", "-", Int.max, "-b-a-a-c-"), ("a", "aaa", "b", 2, "bba"), ("a", "aaa", "b", 0, "aaa"), ("a", "xyz", "b", Int.max, "xyz"),
-        ("a", "a", "\\\\", Int.max, "\\"),
-    ])
+    @Test(
+        "matches are replaced, with groups in the replacement",
+        arguments: [
+            ("a", "banana", "o", Int.max, "bonono"), ("(\\w)(\\w)", "abcd", "\\2\\1", Int.max, "badc"), ("", "aé", "-", Int.max, "-a-é-"),
+            ("x*", "baac", "-", Int.max, "-b-a-a-c-"), ("a", "aaa", "b", 2, "bba"), ("a", "aaa", "b", 0, "aaa"),
+            ("a", "xyz", "b", Int.max, "xyz"),
+            ("a", "a", "\\\\", Int.max, "\\"),
+        ])
     func replacing(pattern: String, text: String, replacement: String, count: Int, expected: String) throws {
         let result = try Pattern(pattern).replacing(in: text, with: replacement, count: count)
         #expect(result == expected)

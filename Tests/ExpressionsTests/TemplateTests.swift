@@ -9,16 +9,22 @@ struct TemplateTests {
         try CompiledTemplate(try template(json)).render(sampleScope).compactText
     }
 
-    @Test("a scalar that is one expression keeps its type, and others become text", arguments: [
-        (#""${{ input.count }}""#, "3"), (#""${{input.docs[0]}}""#, #"{"id":"a","kind":"x","score":0.25}"#), (#""${{ null }}""#, "null"),
-        (#""${{ {'a': {'b': 1}}}}""#, #"{"a":{"b":1}}"#), (#""${{ '}}' }}""#, #""}}""#), (#""n=${{ input.count }}""#, #""n=3""#),
-        (#""${{ input.tier }}${{ input.ratio }}""#, #""gold0.5""#), (#""x ${{ [1, 'a', {'b': null}] }}""#, #""x [1,\"a\",{\"b\":null}]""#),
-        (#"" ${{ input.count }}""#, #"" 3""#), (#""$${{ input.count }}""#, #""${{ input.count }}""#), (#""a $${{ b ${{ true }}""#, #""a ${{ b true""#),
-        (#""$ { {{ }} $$ ${x} {{ y }}""#, #""$ { {{ }} $$ ${x} {{ y }}""#), (#""""#, #""""#), (#"[1, true, null, 2.5]"#, "[1,true,null,2.5]"),
-        (#"{"a": ["${{ input.tier }}", {"${{ b }}": "x"}]}"#, #"{"a":["gold",{"${{ b }}":"x"}]}"#),
-        (#""${{ b'hi' }} ${{ timestamp(0) }} ${{ duration('90s') }}""#, #""aGk= 1970-01-01T00:00:00Z 90s""#),
-        (#""${{ optional.of(1) }}""#, "1"),
-    ])
+    @Test(
+        "a scalar that is one expression keeps its type, and others become text",
+        arguments: [
+            (#""${{ input.count }}""#, "3"), (#""${{input.docs[0]}}""#, #"{"id":"a","kind":"x","score":0.25}"#),
+            (#""${{ null }}""#, "null"),
+            (#""${{ {'a': {'b': 1}}}}""#, #"{"a":{"b":1}}"#), (#""${{ '}}' }}""#, #""}}""#), (#""n=${{ input.count }}""#, #""n=3""#),
+            (#""${{ input.tier }}${{ input.ratio }}""#, #""gold0.5""#),
+            (#""x ${{ [1, 'a', {'b': null}] }}""#, #""x [1,\"a\",{\"b\":null}]""#),
+            (#"" ${{ input.count }}""#, #"" 3""#), (#""$${{ input.count }}""#, #""${{ input.count }}""#),
+            (#""a $${{ b ${{ true }}""#, #""a ${{ b true""#),
+            (#""$ { {{ }} $$ ${x} {{ y }}""#, #""$ { {{ }} $$ ${x} {{ y }}""#), (#""""#, #""""#),
+            (#"[1, true, null, 2.5]"#, "[1,true,null,2.5]"),
+            (#"{"a": ["${{ input.tier }}", {"${{ b }}": "x"}]}"#, #"{"a":["gold",{"${{ b }}":"x"}]}"#),
+            (#""${{ b'hi' }} ${{ timestamp(0) }} ${{ duration('90s') }}""#, #""aGk= 1970-01-01T00:00:00Z 90s""#),
+            (#""${{ optional.of(1) }}""#, "1"),
+        ])
     func rendering(json: String, expected: String) throws {
         let result = try render(json)
         #expect(result == expected)
@@ -46,10 +52,12 @@ struct TemplateTests {
         #expect(mended == "Re: none")
     }
 
-    @Test("an error says where in the template it is", arguments: [
-        (#"{"text": "${{ 1 + }}"}"#, "/text", ExpressionError.Kind.syntax), (#"{"a/b~": ["x", "y ${{ open"]}"#, "/a~1b~0/1", .syntax),
-        (#"{"a": "${{ 'x }}"}"#, "/a", .syntax), (#""${{ }}""#, "", .syntax),
-    ])
+    @Test(
+        "an error says where in the template it is",
+        arguments: [
+            (#"{"text": "${{ 1 + }}"}"#, "/text", ExpressionError.Kind.syntax), (#"{"a/b~": ["x", "y ${{ open"]}"#, "/a~1b~0/1", .syntax),
+            (#"{"a": "${{ 'x }}"}"#, "/a", .syntax), (#""${{ }}""#, "", .syntax),
+        ])
     func places(json: String, path: String, kind: ExpressionError.Kind) throws {
         let value = try template(json)
         let error = #expect(throws: ExpressionError.self) { try CompiledTemplate(value) }
@@ -84,18 +92,23 @@ struct TemplateTests {
         #expect(error?.kind == .limit)
     }
 
-    @Test("a field that takes a bare expression takes it with delimiters too", arguments: [
-        ("input.a > 1", "input.a > 1"), ("${{ input.a > 1 }}", "input.a > 1"), ("  ${{x}} \n", "x"), ("{'a': {'b': 1}}", "{'a': {'b': 1}}"),
-        ("'}}' == x", "'}}' == x"),
-    ])
+    @Test(
+        "a field that takes a bare expression takes it with delimiters too",
+        arguments: [
+            ("input.a > 1", "input.a > 1"), ("${{ input.a > 1 }}", "input.a > 1"), ("  ${{x}} \n", "x"),
+            ("{'a': {'b': 1}}", "{'a': {'b': 1}}"),
+            ("'}}' == x", "'}}' == x"),
+        ])
     func bare(text: String, expected: String) throws {
         let result = try bareExpression(text)
         #expect(result == expected)
     }
 
-    @Test("half a delimiter around a bare expression is an error", arguments: [
-        "${{ a", "a }}", "${{ a }} b", "${{ a }} ${{ b }}", "${{ a }", "${{ 'a }}",
-    ])
+    @Test(
+        "half a delimiter around a bare expression is an error",
+        arguments: [
+            "${{ a", "a }}", "${{ a }} b", "${{ a }} ${{ b }}", "${{ a }", "${{ 'a }}",
+        ])
     func halfOpen(text: String) {
         let error = #expect(throws: ExpressionError.self) { try bareExpression(text) }
         #expect(error?.kind == .syntax)

@@ -2,6 +2,7 @@
 
 import Foundation
 public import Postgres
+import Synchronization
 
 /// A server for tests: the one that `SKEIN_TEST_DATABASE_URL` names, or a private one on a unix socket in a temporary directory.
 ///
@@ -9,15 +10,11 @@ public import Postgres
 public final class TestServer: Sendable {
     /// How to reach it: the maintenance database, with the right to create databases.
     public let configuration: PostgresConfiguration
-    /// The data directory of a private server.
-    public let dataDirectory: String?
-    /// The postmaster of a private server, for tests that stop or kill it.
-    public let processID: Int32?
+    private let local: LocalServer?
 
-    private init(configuration: PostgresConfiguration, dataDirectory: String?, processID: Int32?) {
+    fileprivate init(configuration: PostgresConfiguration, local: LocalServer?) {
         self.configuration = configuration
-        self.dataDirectory = dataDirectory
-        self.processID = processID
+        self.local = local
     }
 
     private static let started = Result { try start() }
@@ -27,30 +24,38 @@ public final class TestServer: Sendable {
         try started.get()
     }
 
-    /// Starts another private server, for tests that must not disturb the others. End it with `stop`.
-    public static func startPrivate(settings: [String: String] = [:]) throws -> TestServer {
-        try PrivateServer.start(settings: settings)
-    }
-
-    /// Stops a server that `startPrivate` started, as `pg_ctl stop -m immediate` would, and removes its data.
-    public func stop() {
-        guard let processID, let dataDirectory else { return }
-        kill(processID, SIGQUIT)
-        PrivateServer.remove(URL(fileURLWithPath: dataDirectory).deletingLastPathComponent(), waitingFor: processID)
-    }
-
     private static func start() throws -> TestServer {
         if let url = ProcessInfo.processInfo.environment["SKEIN_TEST_DATABASE_URL"], !url.isEmpty {
-            return TestServer(configuration: PostgresConfiguration(url), dataDirectory: nil, processID: nil)
+            return TestServer(configuration: PostgresConfiguration(url), local: nil)
         }
-        let server = try PrivateServer.start(settings: [:])
+        let server = try startPrivate()
         atexit { try? TestServer.shared().stop() }
         return server
     }
 
-    fileprivate static func make(_ connection: String, _ dataDirectory: URL, _ processID: Int32) -> TestServer {
-        TestServer(
-            configuration: PostgresConfiguration(connection), dataDirectory: dataDirectory.path(percentEncoded: false), processID: processID)
+    /// Starts another private server, for tests that must not disturb the others. End it with `stop`.
+    public static func startPrivate(settings: [String: String] = [:]) throws -> TestServer {
+        let local = try LocalServer.create(settings: settings)
+        return TestServer(configuration: PostgresConfiguration(local.connectionString), local: local)
+    }
+
+    /// The postmaster of a private server while it runs, for tests that stop or kill it.
+    public var processID: Int32? { local?.processID }
+
+    /// Ends a private server as a crash would, and returns when it is gone. Its data stays.
+    public func crash() {
+        local?.crash()
+    }
+
+    /// Starts a private server again after `crash`; it recovers first.
+    public func restart() throws {
+        try local?.launch()
+    }
+
+    /// Ends a private server and removes its data.
+    public func stop() {
+        local?.crash()
+        local?.remove()
     }
 }
 
@@ -62,12 +67,27 @@ public struct TestServerError: Error, CustomStringConvertible {
 
 // MARK: - Starting one
 
-private enum PrivateServer {
+private final class LocalServer: Sendable {
     static let prefix = "skein-test-"
 
-    static func start(settings: [String: String]) throws -> TestServer {
+    private let binaries: URL
+    private let directory: URL
+    private let settings: [String: String]
+    private let running = Mutex<Int32?>(nil)
+
+    private var data: URL { directory.appending(path: "data") }
+    private var log: URL { directory.appending(path: "server.log") }
+    var connectionString: String { "host='\(directory.path(percentEncoded: false))' user=postgres dbname=postgres" }
+    var processID: Int32? { running.withLock { $0 } }
+
+    private init(binaries: URL, directory: URL, settings: [String: String]) {
+        self.binaries = binaries
+        self.directory = directory
+        self.settings = settings
+    }
+
+    static func create(settings: [String: String]) throws -> LocalServer {
         removeLeftovers()
-        let binaries = try binaryDirectory()
         let identity = "\(ProcessInfo.processInfo.processIdentifier)-\(String(UInt32.random(in: 0 ... .max), radix: 36))"
         let directory = URL(fileURLWithPath: "/tmp").appending(path: prefix + identity)
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
@@ -78,20 +98,27 @@ private enum PrivateServer {
             chown(directory.path(percentEncoded: false), user.pointee.pw_uid, user.pointee.pw_gid)
         }
         chmod(directory.path(percentEncoded: false), 0o700)
+        let server = LocalServer(binaries: try binaryDirectory(), directory: directory, settings: settings)
+        try server.initialize()
+        try server.launch()
+        return server
+    }
 
-        let data = directory.appending(path: "data")
-        let log = directory.appending(path: "server.log")
+    private func initialize() throws {
         try Data().write(to: log)
         let output = try FileHandle(forWritingTo: log)
-        let initdb = process(
+        let initdb = Self.process(
             binaries, "initdb",
             ["-D", data.path(percentEncoded: false), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-k"])
         initdb.standardOutput = output
         initdb.standardError = output
         try initdb.run()
         initdb.waitUntilExit()
-        guard initdb.terminationStatus == 0 else { throw TestServerError(description: "initdb failed:\n\(tail(log))") }
+        guard initdb.terminationStatus == 0 else { throw TestServerError(description: "initdb failed:\n\(Self.tail(log))") }
+    }
 
+    /// Starts the server and returns when it accepts connections.
+    func launch() throws {
         var arguments = ["-D", data.path(percentEncoded: false)]
         let defaults = [
             "listen_addresses": "", "unix_socket_directories": directory.path(percentEncoded: false), "max_connections": "200",
@@ -100,24 +127,36 @@ private enum PrivateServer {
         for (name, value) in defaults.merging(settings, uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }) {
             arguments += ["-c", "\(name)=\(value)"]
         }
-        let postgres = process(binaries, "postgres", arguments)
+        let output = try FileHandle(forWritingTo: log)
+        try output.seekToEnd()
+        let postgres = Self.process(binaries, "postgres", arguments)
         postgres.standardOutput = output
         postgres.standardError = output
-        try runOnLastingThread(postgres)
+        try Self.runOnLastingThread(postgres)
+        running.withLock { $0 = postgres.processIdentifier }
 
-        let ready = data.appending(path: "postmaster.pid")
         let deadline = Date().addingTimeInterval(60)
         while true {
-            // The last line of this file says "ready" once connections are accepted; "standby" on a standby.
-            let status = (try? String(contentsOf: ready, encoding: .utf8))?.split(separator: "\n").last ?? ""
-            if status.hasPrefix("ready") { break }
+            // The first line of this file is the process, the last one says "ready" once connections are accepted.
+            let lines = (try? String(contentsOf: data.appending(path: "postmaster.pid"), encoding: .utf8))?.split(separator: "\n") ?? []
+            if lines.first == "\(postgres.processIdentifier)", lines.last?.hasPrefix("ready") == true { return }
             guard postgres.isRunning, Date() < deadline else {
-                throw TestServerError(description: "The test server did not start:\n\(tail(log))")
+                throw TestServerError(description: "The test server did not start:\n\(Self.tail(log))")
             }
             usleep(10_000)
         }
-        let connection = "host='\(directory.path(percentEncoded: false))' user=postgres dbname=postgres"
-        return TestServer.make(connection, data, postgres.processIdentifier)
+    }
+
+    /// As `pg_ctl stop -m immediate`.
+    func crash() {
+        guard let process = running.withLock({ $0.take() }) else { return }
+        kill(process, SIGQUIT)
+        let deadline = Date().addingTimeInterval(10)
+        while kill(process, 0) == 0 && Date() < deadline { usleep(5_000) }
+    }
+
+    func remove() {
+        try? FileManager.default.removeItem(at: directory)
     }
 
     /// `SKEIN_PG_BINDIR`, what `pg_config` says, or the newest version that the distribution installed.
@@ -188,18 +227,14 @@ private enum PrivateServer {
         return text.split(separator: "\n").suffix(20).joined(separator: "\n")
     }
 
-    static func remove(_ directory: URL, waitingFor processID: Int32) {
-        let deadline = Date().addingTimeInterval(10)
-        while kill(processID, 0) == 0 && Date() < deadline { usleep(5_000) }
-        try? FileManager.default.removeItem(at: directory)
-    }
-
     /// Directories of processes that crashed. Their servers are gone; the name says whose they were.
     static func removeLeftovers() {
         let root = URL(fileURLWithPath: "/tmp")
         let names = (try? FileManager.default.contentsOfDirectory(atPath: root.path(percentEncoded: false))) ?? []
         for name in names where name.hasPrefix(prefix) {
-            guard let owner = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }), kill(owner, 0) != 0, errno == ESRCH else { continue }
+            guard let owner = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }), kill(owner, 0) != 0, errno == ESRCH else {
+                continue
+            }
             try? FileManager.default.removeItem(at: root.appending(path: name))
         }
     }

@@ -19,7 +19,8 @@ struct CancellationTests {
         let process = try await processID()
         let observer = try await PostgresConnection.connect(try TestServer.shared().configuration)
         try await waitUntil("the statement runs") {
-            try await observer.query("select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'", [.int32(process)]).count == 1
+            try await observer.query("select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'", [.int32(process)]).count
+                == 1
         }
         let elapsed = await ContinuousClock().measure {
             task.cancel()

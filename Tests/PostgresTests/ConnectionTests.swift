@@ -97,7 +97,9 @@ struct ConnectionTests {
             ])
         }
         #expect(error?.sqlState == .uniqueViolation && error?.statement == "insert into line values (1)")
-        let syntax = await failure { try await connection.pipeline([("insert into line values (9)", []), ("selekt", []), ("select 1", [])]) }
+        let syntax = await failure {
+            try await connection.pipeline([("insert into line values (9)", []), ("selekt", []), ("select 1", [])])
+        }
         #expect(syntax?.sqlState == .syntaxError)
         let rows = try await connection.query("select count(*) from line")
         #expect(rows[0].int64(0) == 0)
@@ -163,7 +165,8 @@ struct ConnectionTests {
     func notices() async throws {
         let heard = Mutex<[String]>([])
         let other = try await PostgresConnection.connect(
-            PostgresConfiguration(try TestServer.shared().configuration.connectionString, noticeHandler: { text in heard.withLock { $0.append(text) } }))
+            PostgresConfiguration(
+                try TestServer.shared().configuration.connectionString, noticeHandler: { text in heard.withLock { $0.append(text) } }))
         try await other.script("do $$ begin raise notice 'hear, hear'; end $$")
         #expect(heard.withLock { $0 } == ["hear, hear"])
     }

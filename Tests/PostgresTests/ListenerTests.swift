@@ -95,7 +95,8 @@ struct ListenerTests {
         configuration.connectionString += " options='-c search_path=mute,pg_catalog'"
         let failures = Mutex<[PostgresError]>([])
         let listener = PostgresListener(
-            configuration, channels: ["work"], echoInterval: .milliseconds(20), onFailure: { error in failures.withLock { $0.append(error) } })
+            configuration, channels: ["work"], echoInterval: .milliseconds(20),
+            onFailure: { error in failures.withLock { $0.append(error) } })
         var stream = listener.notifications(on: "work").makeAsyncIterator()
         let running = Task { await listener.run() }
         #expect(await stream.next()?.kind == .connected)

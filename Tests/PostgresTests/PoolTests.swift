@@ -17,7 +17,9 @@ struct PoolTests {
     func shares() async throws {
         let pool = database.pool(size: 3)
         let processes = try await withThrowingTaskGroup(of: Int32.self) { group in
-            for _ in 0..<60 { group.addTask { try await pool.withConnection { try await $0.query("select pg_backend_pid()")[0].int32(0) } } }
+            for _ in 0..<60 {
+                group.addTask { try await pool.withConnection { try await $0.query("select pg_backend_pid()")[0].int32(0) } }
+            }
             var seen: Set<Int32> = []
             for try await process in group { seen.insert(process) }
             return seen
@@ -106,12 +108,17 @@ struct PoolTests {
     @Test("while the server is away the pool tries again until the wait is over, and works when it is back")
     func outage() async throws {
         let server = try TestServer.startPrivate()
+        defer { server.stop() }
         let pool = PostgresPool(server.configuration, size: 2, waitTimeout: .milliseconds(400))
         _ = try await pool.withConnection { try await $0.query("select 1").count }
-        server.stop()
+        server.crash()
         let error = await failure { try await pool.withConnection { try await $0.query("select 1").count } }
         #expect(error?.code == .connectionFailed && error?.wantsReconnect == true)
         #expect(pool.status.open == 0 && pool.status.idle == 0 && pool.status.waiting == 0)
+        try server.restart()
+        try await waitUntil("the pool works again") {
+            await failure { try await pool.withConnection { try await $0.query("select 1").count } } == nil
+        }
     }
 
     @Test("a transaction that lost a race is run again")
@@ -157,7 +164,8 @@ struct PoolTests {
         #expect(error?.code == .poolClosed && pool.status.open == 0)
         let observer = try await database.connect()
         try await waitUntil("the server has no other session") {
-            try await observer.query("select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()").isEmpty
+            try await observer.query("select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+                .isEmpty
         }
     }
 }

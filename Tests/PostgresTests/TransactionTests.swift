@@ -35,7 +35,9 @@ struct TransactionTests {
     @Test("a pipeline or a script may open the transaction")
     func opensWithPipeline() async throws {
         let isOpen = try await connection.transaction { db throws(PostgresError) in
-            let answers = try db.pipeline([("insert into entry values (1)", []), ("select pg_current_xact_id_if_assigned() is not null", [])])
+            let answers = try db.pipeline([
+                ("insert into entry values (1)", []), ("select pg_current_xact_id_if_assigned() is not null", []),
+            ])
             return answers[1][0].bool(0)
         }
         #expect(isOpen)
@@ -199,7 +201,8 @@ struct TransactionTests {
         async let outcome = failure { try await connection.query("select pg_sleep(20)") }
         let observer = try await database.connect()
         try await waitUntil("the statement runs") {
-            try await observer.query("select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'", [.int32(process)]).count == 1
+            try await observer.query("select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'", [.int32(process)]).count
+                == 1
         }
         try await database.terminate(process)
         let error = await outcome
@@ -207,10 +210,11 @@ struct TransactionTests {
     }
 
     @Test("a transaction inside a transaction stops the process")
-    func nested() async {
-        await #expect(processExitsWith: .failure) {
+    func nested() async throws {
+        let result = try await #require(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             let connection = try await PostgresConnection.connect(try TestServer.shared().configuration)
             try await connection.transaction { db throws(PostgresError) in try db.transaction { db throws(PostgresError) in } }
         }
+        #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains("A transaction was begun inside another one"))
     }
 }

@@ -121,9 +121,12 @@ struct ValueTests {
         #expect(row.text(6) == "" && row.text(7) == "")
     }
 
-    @Test("numbers of all kinds are read as doubles, numerics rounded to the nearest", arguments: [
-        "0", "1", "-1", "12345.6789", "0.0001", "-0.00000000000000000001", "1e30", "123456789012345678901234567890.123", "NaN", "Infinity",
-    ])
+    @Test(
+        "numbers of all kinds are read as doubles, numerics rounded to the nearest",
+        arguments: [
+            "0", "1", "-1", "12345.6789", "0.0001", "-0.00000000000000000001", "1e30", "123456789012345678901234567890.123", "NaN",
+            "Infinity",
+        ])
     func numerics(text: String) async throws {
         let row = try await connection.query("select $1::numeric, $1::float8", [.text(text)])[0]
         let (numeric, double) = (row.double(0), row.double(1))
@@ -133,7 +136,8 @@ struct ValueTests {
     @Test("the session's date and time styles make no difference")
     func styles() async throws {
         let other = try await PostgresConnection.connect(try TestServer.shared().configuration)
-        try await other.script("set datestyle = 'German'; set timezone = 'Asia/Tokyo'; set intervalstyle = 'iso_8601'; set bytea_output = 'escape'")
+        try await other.script(
+            "set datestyle = 'German'; set timezone = 'Asia/Tokyo'; set intervalstyle = 'iso_8601'; set bytea_output = 'escape'")
         let row = try await other.query("select timestamptz '2024-02-29 12:00:00.000001+00', $1, '\\x00ff'::bytea", [.timestamp(0)])[0]
         #expect(row.timestamp(0) == 1_709_208_000_000_001)
         #expect(row.timestamp(1) == 0)
@@ -167,7 +171,8 @@ struct ValueTests {
         let sql: SQL = "select ($1 is null)::text, coalesce($2::text, '-')"
         let texts = try await [
             connection.query(sql, [.text("a"), .null]), connection.query(sql, [.text("a"), .int64(1)]),
-            connection.query(sql, [.null, .text("x")]), connection.query(sql, [.null, .null]), connection.query(sql, [.int32(3), .int64(4)]),
+            connection.query(sql, [.null, .text("x")]), connection.query(sql, [.null, .null]),
+            connection.query(sql, [.int32(3), .int64(4)]),
         ].map { $0[0].text(0) + $0[0].text(1) }
         #expect(texts == ["false-", "false1", "truex", "true-", "false4"])
     }
@@ -176,20 +181,24 @@ struct ValueTests {
 @Suite("Misread values")
 struct MisreadTests {
     @Test("reading a column as another type stops the process")
-    func wrongType() async {
-        await #expect(processExitsWith: .failure) {
+    func wrongType() async throws {
+        let result = try await #require(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             let connection = try await PostgresConnection.connect(try TestServer.shared().configuration)
             let rows = try await connection.query("select 'text'")
             _ = rows[0].int64(0)
         }
+        let said = String(decoding: result.standardErrorContent, as: UTF8.self)
+        #expect(said.contains("Column 0 (?column?) has the type with OID 25, which cannot be read as Int64."))
     }
 
     @Test("reading a null without saying so stops the process")
-    func unexpectedNull() async {
-        await #expect(processExitsWith: .failure) {
+    func unexpectedNull() async throws {
+        let result = try await #require(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             let connection = try await PostgresConnection.connect(try TestServer.shared().configuration)
             let rows = try await connection.query("select null::text")
             _ = rows[0].text(0)
         }
+        let said = String(decoding: result.standardErrorContent, as: UTF8.self)
+        #expect(said.contains("Column 0 (text) is null"))
     }
 }

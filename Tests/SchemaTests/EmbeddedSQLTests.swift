@@ -79,7 +79,9 @@ struct ChecksTests {
                 -- remedy: look at it
                 select n, 'x;' as why from generate_series(1, 25) as n; -- the end
                 """.replacing(" -- the end", with: "\n"))
-        let none = SQLFile(name: "I03_none.sql", text: "-- I3: nothing\n-- proves: p\n-- remedy: r\nwith a as (select 1) select * from a where false -- none\n")
+        let none = SQLFile(
+            name: "I03_none.sql",
+            text: "-- I3: nothing\n-- proves: p\n-- remedy: r\nwith a as (select 1) select * from a where false -- none\n")
         let broken = SQLFile(name: "I04_broken.sql", text: "-- I4: broken\nselect * from nowhere;\n")
         let results = try await Checks.run(connection, checks: [many, none, broken])
         #expect(results.map(\.id) == ["I2", "I3", "I4"])

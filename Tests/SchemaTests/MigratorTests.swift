@@ -17,9 +17,11 @@ struct MigratorTests {
 
     static let first = SQLFile(name: "0001_items.sql", text: "-- Items.\ncreate table skein.item (n int primary key);\n")
     static let second = SQLFile(
-        name: "0002_names.sql", text: "-- Names.\n-- breaking: yes\nalter table skein.item add name text;\ninsert into skein.item values (1, 'ä;''');\n")
+        name: "0002_names.sql",
+        text: "-- Names.\n-- breaking: yes\nalter table skein.item add name text;\ninsert into skein.item values (1, 'ä;''');\n")
     static let function = SQLFile(
-        name: "count.sql", text: "create or replace function skein.item_count_v1() returns bigint language sql as $$ select count(*) from skein.item $$;\n")
+        name: "count.sql",
+        text: "create or replace function skein.item_count_v1() returns bigint language sql as $$ select count(*) from skein.item $$;\n")
 
     @Test("an empty database gets everything, a current one nothing")
     func fromNothing() async throws {
@@ -39,7 +41,8 @@ struct MigratorTests {
     func onlyMissing() async throws {
         _ = try await Migrator.migrate(connection, migrations: [Self.first], functions: [Self.function])
         let changed = SQLFile(name: "count.sql", text: Self.function.text.replacing("count(*)", with: "count(*) + 1"))
-        let added = SQLFile(name: "other.sql", text: "create or replace function skein.other_v1() returns int language sql as 'select 1';\n")
+        let added = SQLFile(
+            name: "other.sql", text: "create or replace function skein.other_v1() returns int language sql as 'select 1';\n")
         let report = try await Migrator.migrate(connection, migrations: [Self.second, Self.first], functions: [changed, added])
         #expect(report.migrations == ["0002_names.sql"] && report.functions == ["count.sql", "other.sql"])
         let count = try await connection.query("select skein.item_count_v1()")
@@ -65,7 +68,8 @@ struct MigratorTests {
 
     @Test("a function that fails is named and takes the migrations with it")
     func failingFunction() async throws {
-        let broken = SQLFile(name: "bad.sql", text: "create or replace function skein.bad_v1() returns int language sql as 'select nonsense';")
+        let broken = SQLFile(
+            name: "bad.sql", text: "create or replace function skein.bad_v1() returns int language sql as 'select nonsense';")
         let error = await migrationError { try await Migrator.migrate(connection, migrations: [Self.first], functions: [broken]) }
         #expect(error?.description.contains("bad.sql") == true)
         let rows = try await connection.query("select to_regclass('skein.item') is null")
@@ -177,11 +181,13 @@ struct MigratorTests {
         #expect(settings[0].int64(0) == 3)
     }
 
-    @Test("files with bad names, gaps or unknown answers are refused", arguments: [
-        [SQLFile(name: "1_x.sql", text: "")], [SQLFile(name: "0002_x.sql", text: "")], [SQLFile(name: "0001_x.txt", text: "")],
-        [SQLFile(name: "0001_a.sql", text: ""), SQLFile(name: "0001_b.sql", text: "")],
-        [SQLFile(name: "0001_x.sql", text: "-- breaking: perhaps\n")],
-    ])
+    @Test(
+        "files with bad names, gaps or unknown answers are refused",
+        arguments: [
+            [SQLFile(name: "1_x.sql", text: "")], [SQLFile(name: "0002_x.sql", text: "")], [SQLFile(name: "0001_x.txt", text: "")],
+            [SQLFile(name: "0001_a.sql", text: ""), SQLFile(name: "0001_b.sql", text: "")],
+            [SQLFile(name: "0001_x.sql", text: "-- breaking: perhaps\n")],
+        ])
     func malformed(files: [SQLFile]) async throws {
         let error = await migrationError { try await Migrator.migrate(connection, migrations: files, functions: []) }
         guard case .malformed = error else {

@@ -59,7 +59,7 @@ extension ModelStore {
                 decided = result
             }
         }
-        guard let (decisions, frame, locked) = try decided ?? decideAll(inputs, with: self.frame(.rebuilt)) else { return }
+        let (decisions, frame, locked) = try decided ?? decideAll(inputs, with: self.frame(.rebuilt))
         keptFrame = nil
         meanwhile(&self, locked)
         // What others did meanwhile stays.

@@ -64,7 +64,8 @@ struct Story {
     @discardableResult
     mutating func claim(_ path: String) throws -> ModelStore.Lease {
         let node = try #require(store.outline.index(of: StepPath(path)))
-        return try #require(store.claim(node), "\(path) cannot be claimed")
+        let lease = store.claim(node)
+        return try #require(lease, "\(path) cannot be claimed")
     }
 
     /// The attempt under way, or a new one, ends; the fold is for the caller.

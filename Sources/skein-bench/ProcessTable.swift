@@ -1,0 +1,43 @@
+// CPU and memory of processes, as the kernel counts them.
+
+import Foundation
+
+struct ProcessTable {
+    private struct Entry {
+        let parent: Int32
+        // Own time, and that of children that have ended and were waited for.
+        let own: Double
+        let ended: Double
+    }
+
+    private var entries: [Int32: Entry] = [:]
+
+    static func read() -> ProcessTable {
+        var table = ProcessTable()
+        let tick = Double(sysconf(Int32(_SC_CLK_TCK)))
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+            guard let id = Int32(name), let text = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
+                let end = text.lastIndex(of: ")")
+            else { continue }
+            let fields = text[text.index(after: end)...].split(separator: " ")
+            guard fields.count > 14, let parent = Int32(fields[1]) else { continue }
+            let times = (11...14).map { (Double(fields[$0]) ?? 0) / tick }
+            table.entries[id] = Entry(parent: parent, own: times[0] + times[1], ended: times[2] + times[3])
+        }
+        return table
+    }
+
+    func seconds(of id: Int32) -> Double { entries[id]?.own ?? 0 }
+
+    /// A server and all its backends, those that have ended included.
+    func treeSeconds(of root: Int32) -> Double {
+        guard let entry = entries[root] else { return 0 }
+        return entry.own + entry.ended + entries.values.filter { $0.parent == root }.reduce(0) { $0 + $1.own }
+    }
+
+    static func residentBytes(of id: Int32) -> Double {
+        let status = (try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+        return (line.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? 0) * 1024
+    }
+}

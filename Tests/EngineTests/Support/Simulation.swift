@@ -1,0 +1,112 @@
+// One run under a random definition, random workers and a virtual clock, until nothing moves any more.
+
+import WorkflowModel
+
+struct Simulation {
+    let seed: UInt64
+    var store: ModelStore
+    var workers: Workers
+    // Outcomes that were folded, to be handed in a second time.
+    private var folded: [TaskOutcome] = []
+    private(set) var actions = 0
+
+    // After so many actions the faults stop, and the run has as many again to end.
+    static let actionLimit = 1500
+
+    init(seed: UInt64, flavour: DefinitionGenerator.Flavour) throws {
+        self.seed = seed
+        var generator = DefinitionGenerator(seed: seed, flavour: flavour)
+        let definition = generator.definition()
+        var random = generator.random
+        store = try ModelStore(definition, input: ["n": .int(Int64(random.below(3)))])
+        var temper = Temper()
+        temper.loss = random.pick([0, 0, 5, 20])
+        temper.release = random.pick([0, 5, 15])
+        temper.crash = random.pick([0, 0, 10])
+        temper.forgetting = random.pick([0, 20, 100])
+        switch flavour {
+        case .faultless:
+            temper.isFaultless = true
+            temper.failure = random.pick([0, 20])
+        case .any:
+            temper.failure = random.pick([0, 5, 20, 60])
+            temper.cancel = random.pick([0, 0, 2, 10])
+            temper.wrongAnswer = random.pick([0, 10])
+        }
+        workers = Workers(random: random, temper: temper)
+    }
+
+    private var temper: Temper { workers.temper }
+
+    /// Plays until the run has ended.
+    mutating func play() throws {
+        // Some runs are cancelled before anybody has seen them.
+        if workers.random.below(200) < temper.cancel { store.cancel(reason: "early") }
+        while store.ending == nil {
+            actions += 1
+            if actions == Self.actionLimit { workers.temper = Temper(isFaultless: temper.isFaultless) }
+            guard actions < 2 * Self.actionLimit else { throw Violation("L2", "the run does not end") }
+            try act()
+        }
+        for lease in workers.stale where store.settle(lease, .succeeded, output: .null) {
+            throw Violation("I6", "a lease of an ended run settles something")
+        }
+        try handInAgain()
+    }
+
+    private mutating func act() throws {
+        if workers.random.below(400) < temper.cancel { store.cancel(reason: workers.random.chance(50) ? "enough" : nil) }
+        let claimable = store.claimable
+        let leased = store.leased
+        let isDue = store.isDue
+        if isDue, workers.random.chance(claimable.isEmpty && leased.isEmpty ? 90 : 30) {
+            try fold()
+        } else if !leased.isEmpty, workers.random.chance(claimable.isEmpty ? 85 : 45) {
+            workers.settle(workers.random.pick(leased), in: &store)
+        } else if !claimable.isEmpty {
+            workers.claim(workers.random.pick(claimable), in: &store)
+        } else if let timer = store.nextTimer, !isDue {
+            store.now = max(store.now, timer) + .milliseconds(workers.random.pick([0, 1, 700]))
+        }
+        if workers.random.chance(20) { store.now = store.now + .milliseconds(workers.random.below(2000)) }
+        if !workers.stale.isEmpty, workers.random.chance(5), store.settle(workers.random.pick(workers.stale), .succeeded, output: .null) {
+            throw Violation("I6", "a stale lease settles something")
+        }
+        if workers.random.chance(3) { try handInAgain() }
+    }
+
+    // MARK: Coordinators
+
+    private mutating func fold() throws {
+        let draw = workers.random.below(100)
+        let fate: ModelStore.Fate = draw < temper.crash ? .crashed : workers.random.chance(temper.forgetting) ? .forgotten : .committed
+        // All kinds of frames side by side cost three times as much, so it is done now and then.
+        let sources: [ModelStore.FrameSource] =
+            workers.random.chance(20) ? ModelStore.FrameSource.allCases : [workers.random.pick(ModelStore.FrameSource.allCases)]
+        let busy = workers.random.chance(30) ? workers.random.below(4) : 0
+        let due = store.tasks.compactMap { $0?.outcome }
+        var workers = workers
+        try store.fold(limit: workers.random.chance(20) ? 1 : .max, sources: sources, fate: fate) { store, locked in
+            for _ in 0..<busy { workers.workMeanwhile(&store, locked) }
+        }
+        self.workers = workers
+        if fate != .crashed { folded += due.filter { outcome in !store.tasks.contains { $0?.outcome?.fence == outcome.fence } } }
+    }
+
+    // What was folded once is refused, and changes nothing.
+    private func handInAgain() throws {
+        guard var frame = store.keptFrame, frame.isComplete else { return }
+        for outcome in folded.suffix(4) {
+            guard let node = store.outline.index(of: outcome.path) else { continue }
+            // The same attempt again, after its worker was lost: only the fence tells them apart, and the store looks at that.
+            if let row = store.tasks[node], row.attempt == outcome.task.attempt { continue }
+            var locked: Set<Int> = []
+            switch try store.decide(.outcome(outcome), &frame, &locked) {
+            case .refused(.alreadySettled), .refused(.staleTask): continue
+            case .refused(let rejection): throw Violation("duplicates", "\(rejection)")
+            case .commands(let commands):
+                throw Violation("duplicates", "an outcome of \(outcome.path) was taken twice: \(commands.map(\.line))")
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+// The workers of a simulated run: careless, mortal, and sometimes late.
+
+import Engine
+import WorkflowModel
+
+/// What workers, operators and coordinators of this run are like, in percent.
+struct Temper {
+    var failure = 0
+    var loss = 0
+    var release = 0
+    var cancel = 0
+    var crash = 0
+    var forgetting = 0
+    var wrongAnswer = 0
+    // Whether only such failures happen as the step's policy still answers with another attempt.
+    var isFaultless = false
+}
+
+struct Workers {
+    var random: SeededGenerator
+    var temper: Temper
+    /// Leases that were given up or lost, and whose workers do not know it.
+    var stale: [ModelStore.Lease] = []
+
+    mutating func claim(_ node: Int, in store: inout ModelStore) {
+        _ = store.claim(node, session: Int64(1 + random.below(3)))
+    }
+
+    mutating func settle(_ node: Int, in store: inout ModelStore) {
+        guard let row = store.tasks[node], let lease = row.lease else { return }
+        let draw = random.below(100)
+        // In a faultless run a sixth lost worker would be a failure for good.
+        if draw < temper.loss, !temper.isFaultless || row.losses < EngineDefaults.lossLimit {
+            stale.append(lease)
+            store.reap(node)
+        } else if draw < temper.loss + temper.release {
+            stale.append(lease)
+            store.settle(lease, random.chance(80) ? .released : .cancelled)
+        } else if random.chance(temper.failure), let failure = failure(of: node, row) {
+            store.settle(lease, failure.type == .timeout ? .timedOut : .failed, failure: failure)
+        } else {
+            let answer =
+                random.chance(temper.wrongAnswer)
+                ? JSONText("wrong") : JSONText(DeterministicAgent.answer(store.outline.entries[node].path, row.input.value))
+            store.settle(lease, .succeeded, output: answer)
+        }
+        // The report is sent twice, or by two workers that both believe they hold the lease.
+        if random.chance(10) { store.settle(lease, .failed, failure: Failure(type: .exit, message: "the second report")) }
+    }
+
+    private mutating func failure(of node: Int, _ row: ModelStore.TaskRow) -> Failure? {
+        let types: [FailureType] = [.timeout, .connect, .serverError, .rateLimited, .clientError, .exit, .protocolError, .tls, .custom]
+        var failure = Failure(type: random.pick(types), message: "no")
+        if random.chance(15) { failure.code = "E_BUSY" }
+        if random.chance(15) { failure.retryAfter = .milliseconds(random.pick([0, 10, 5000, 100_000_000])) }
+        guard temper.isFaultless else { return failure }
+        // Only what the first entry that names it still answers with another attempt.
+        for (index, entry) in store.outline.retry(of: store.outline.entries[node]).enumerated() {
+            let isNamed =
+                entry.on.map { $0.contains(failure.type.rawValue) || $0.contains(failure.code ?? "-") || ($0 == ["*"] && failure.type != .clientError) }
+                ?? (failure.type != .clientError)
+            guard isNamed else { continue }
+            let used = index < row.retryCounts.count ? row.retryCounts[index] : 0
+            return used + 1 < entry.maxAttempts ? failure : nil
+        }
+        return nil
+    }
+
+    // Workers wait for no run's lock, only for the rows that the fold has locked.
+    mutating func workMeanwhile(_ store: inout ModelStore, _ locked: Set<Int>) {
+        let leased = store.leased.filter { !locked.contains($0) }
+        let claimable = store.claimable.filter { !locked.contains($0) }
+        if !leased.isEmpty, random.chance(50) {
+            settle(random.pick(leased), in: &store)
+        } else if !claimable.isEmpty {
+            claim(random.pick(claimable), in: &store)
+        }
+    }
+}
