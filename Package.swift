@@ -130,7 +130,9 @@ let package = Package(
         .testTarget(name: "CommandLineTests", dependencies: ["CommandLine", "Definitions", "WorkflowModel"]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["WorkflowModel", "Postgres", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .subprocess]),
+            dependencies: [
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
+            ]),
     ]
 )
 

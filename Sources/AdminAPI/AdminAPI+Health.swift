@@ -3,6 +3,7 @@
 import Hummingbird
 import Logging
 import RunStore
+import Synchronization
 import Telemetry
 import WorkflowModel
 

@@ -139,7 +139,7 @@ extension AdminAPI {
         guard let status = try await reader.cancel(id, reason: reason, in: call.namespace) else { throw Self.unknownRun(id) }
         guard status == "cancelling" else {
             throw Problem(
-                .runEnded, "The run \(id) has ended: \(status).", [("run_id", .string(id.description)), ("status", .string(status))])
+                .runEnded, "The run \(id) has ended: \(status).", [("run_id", .string(id.description)), ("run_status", .string(status))])
         }
         wakeFold()
         return .json(["run_id": .string(id.description), "status": "cancelling"], status: .accepted)

@@ -42,6 +42,7 @@ extension AdminAPI {
             })
     }
 
+    @concurrent
     private func write(_ id: RunID, after: Int32, to writer: inout any ResponseBodyWriter) async throws {
         var last = after
         try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))

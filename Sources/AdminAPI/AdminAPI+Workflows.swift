@@ -4,6 +4,7 @@ import Definitions
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Postgres
 import RunStore
 import WorkflowModel
 

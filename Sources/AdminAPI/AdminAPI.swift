@@ -1,6 +1,6 @@
 // The HTTP API of a coordinator: it registers workflows, accepts runs, and shows what there is.
 
-public import Hummingbird
+import Hummingbird
 public import Logging
 import NIOCore
 public import Postgres
@@ -56,6 +56,9 @@ public final class AdminAPI: Sendable {
     /// All routes. The OpenAPI document describes exactly these.
     static let routes: [Route] = workflowRoutes + submitRoutes + runRoutes + streamRoutes + fleetRoutes + healthRoutes
 
+    /// Whether every request must carry a valid API key.
+    public var requiresKeys: Bool { configuration.requiresKeys }
+
     /// What answers requests.
     public var responder: AdminResponder { AdminResponder(api: self) }
 
@@ -70,24 +73,27 @@ public final class AdminAPI: Sendable {
     /// Ends streams and long waits, so that a server that is told to stop need not wait for them.
     public func endStreams() { watcher.stop() }
 
-    /// The server, ready to be run as a service.
+    /// Serves HTTP until the task is cancelled or a graceful shutdown begins; then requests that are under way finish.
     ///
     /// - Parameters:
     ///   - address: where it listens. See `BindRule`.
     ///   - port: 0 takes any free one.
     ///   - connectionLimit: how many connections may be open at a time.
     ///   - onListening: called with the port once connections are accepted.
-    public func application(
+    public func serve(
         address: String, port: Int, connectionLimit: Int = 10_000, onListening: @escaping @Sendable (Int) async -> Void
-    ) -> Application<AdminResponder> {
+    ) async throws {
         // The library's own lines are about its parts, not about ours.
         var quiet = log
         quiet.logLevel = max(.warning, log.logLevel)
-        return Application(
-            responder: responder, server: .http1(configuration: .init(idleTimeout: .seconds(120))),
+        let application = Application(
+            responder: responder, server: .http1(configuration: .init(idleTimeout: Self.idleTimeout)),
             configuration: ApplicationConfiguration(
                 address: .hostname(address, port: port), serverName: "skein", backlog: 1024,
                 availableConnectionsDelegate: .maximum(connectionLimit, logger: quiet)),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? port) }, logger: quiet)
+        try await application.run()
     }
+
+    private static let idleTimeout: TimeAmount = .seconds(120)
 }

@@ -14,9 +14,9 @@ public enum BindRule {
         public var description: String {
             switch self {
             case .keysNotRequired(let address):
-                "listen.address \(address) can be reached from other machines, so API keys must be required. Leave out --no-require-api-keys, or listen on 127.0.0.1."
+                "address \(address) can be reached from other machines, so API keys must be required. Leave out --no-require-api-keys, or listen on 127.0.0.1."
             case .noKey(let address):
-                "listen.address \(address) can be reached from other machines, and there is no valid API key yet. Make one first: skein key create NAME"
+                "address \(address) can be reached from other machines, and there is no valid API key yet. Make one first: skein key create NAME"
             }
         }
     }

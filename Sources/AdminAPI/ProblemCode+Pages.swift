@@ -1,5 +1,7 @@
 // The page behind each problem code: what happened, why, what to do.
 
+import HTTPTypes
+
 extension ProblemCode {
     struct Page {
         let title: String
@@ -49,12 +51,12 @@ extension ProblemCode {
             Page(
                 title: "The body is too large", happened: "The body has more bytes than this route takes; `limit_bytes` says how many those are.",
                 why: "What a run is given is stored and handed on with every step that needs it.",
-                remedy: "Store large data elsewhere and pass its address, or raise the limit in the coordinator's configuration (api.body-limit, api.batch-limit).")
+                remedy: "Store large data elsewhere and pass its address, or raise the limit in the coordinator's configuration (body.limit, batch.limit).")
         case .inputTooLarge:
             Page(
                 title: "The run's input is too large", happened: "The input has more bytes than an input may have; `limit_bytes` says how many those are.",
                 why: "What a run is given is stored and handed on with every step that needs it.",
-                remedy: "Store large data elsewhere and pass its address, or raise api.input-limit in the coordinator's configuration.")
+                remedy: "Store large data elsewhere and pass its address, or raise input.limit in the coordinator's configuration.")
         case .unauthenticated:
             Page(
                 title: "A valid API key is needed", happened: "The request has no key, or one that does not exist, was revoked, or has expired.",
@@ -128,7 +130,7 @@ extension ProblemCode {
                 remedy: "Use a new key for a new request; send the same request again to get the same run.")
         case .runEnded:
             Page(
-                title: "The run has ended", happened: "The run reached its ending before the request; `status` says which.",
+                title: "The run has ended", happened: "The run reached its ending before the request; `run_status` says which.",
                 why: "A run has one ending, and it never changes.", remedy: "Nothing, or start another run.")
         case .overloaded:
             Page(

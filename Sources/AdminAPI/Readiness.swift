@@ -89,6 +89,7 @@ public final class Readiness: Sendable {
             } catch {
                 switch error {
                 case .database(let error): throw error
+                case .busy: return .unreachable(error.description)
                 case .newerDatabase, .checksumChanged: return .schemaNewer(error.description)
                 case .olderDatabase, .missingFunctions, .failed, .malformed: return .schemaOlder(error.description)
                 }

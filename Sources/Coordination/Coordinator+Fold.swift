@@ -33,7 +33,7 @@ extension Coordinator {
                 idle = min(idle * 2, configuration.pollInterval)
             } catch {
                 failures += 1
-                metrics.count(.postgresErrors)
+                metrics.count(.postgresErrors, error.code.rawValue)
                 if failures == 1 || failures % 20 == 0 {
                     log.warning("The fold failed; trying again", metadata: [.error: "\(error)", .count: "\(failures)"])
                 }

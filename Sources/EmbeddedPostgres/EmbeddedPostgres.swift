@@ -201,6 +201,9 @@ public final class EmbeddedPostgres: Sendable {
 }
 
 extension URL {
-    /// The path as the file system takes it.
-    package var plainPath: String { path(percentEncoded: false) }
+    /// The path as the file system takes it, without the slash that a URL puts behind the name of a directory that exists.
+    package var plainPath: String {
+        let path = path(percentEncoded: false)
+        return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    }
 }

@@ -1,6 +1,6 @@
 // The thread that starts child processes.
 
-import Foundation
+package import Foundation
 
 /// Starts every child process of this program, on one thread that lasts as long as the program.
 ///

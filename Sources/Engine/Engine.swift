@@ -79,9 +79,10 @@ extension Frame {
     }
 
     private mutating func wake(_ path: StepPath) throws(Rejection) {
+        guard let node = program.node(at: path) else { throw .unknownStep(path) }
         switch facts(of: path) {
         case .task(let task):
-            guard task.phase == .waiting || task.phase == .unknown else { throw .staleTask(path) }
+            guard task.phase == .waiting || task.phase == .unknown, try !isEnding(node.parent) else { throw .staleTask(path) }
             setReady(path, task)
             commands.append(.wake(path: path))
         case nil: throw .incomplete(MissingFacts(steps: [path]))

@@ -1,6 +1,6 @@
 // What the database holds, as numbers: one pass over the live tables for all gauges.
 
-public import Postgres
+import Postgres
 
 /// The depth of one queue.
 public struct QueueGauge: Sendable, Hashable {

@@ -1,6 +1,6 @@
 // Runs, their steps, attempts and history. Pages are found by primary keys, so that a page of a large run costs what one of a small run costs.
 
-public import Postgres
+import Postgres
 public import WorkflowModel
 
 /// Which runs a list shows.

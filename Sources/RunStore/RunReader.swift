@@ -116,12 +116,14 @@ extension RunReader {
     public func agents(in namespace: String) async throws -> ReadPage {
         try await page(
             """
-            select json_build_object('agent', a.key, 'kind', a.value ->> 'kind', 'workflows', json_agg(w.name order by w.name))::text, a.key
-              from skein.workflow w
-              join skein.namespace n using (namespace_id)
-              join skein.workflow_version v on v.version_id = w.live_version_id
-             cross join lateral jsonb_each(coalesce(v.definition::jsonb -> 'agents', '{}')) as a
-             where n.name = $1 group by a.key, a.value ->> 'kind' order by a.key, a.value ->> 'kind'
+            select to_json(x)::text, x.agent
+              from (select a.key as agent, a.value ->> 'kind' as kind, array_agg(w.name order by w.name) as workflows
+                      from skein.workflow w
+                      join skein.namespace n using (namespace_id)
+                      join skein.workflow_version v on v.version_id = w.live_version_id
+                     cross join lateral jsonb_each(coalesce(v.definition::jsonb -> 'agents', '{}')) as a
+                     where n.name = $1 group by a.key, a.value ->> 'kind') as x
+             order by x.agent, x.kind
             """, [.text(namespace)], limit: .max)
     }
 

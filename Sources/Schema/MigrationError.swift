@@ -6,7 +6,8 @@ public import Postgres
 public enum MigrationError: Error, Sendable, Hashable {
     /// The database could not be asked.
     case database(PostgresError)
-    /// A file failed; everything it did was undone, and so was what came before it in the same transaction.
+    /// A file failed; everything it did was undone, and so was what came before it in the same transaction. Only a file that runs outside of
+    /// one may leave a part of its work.
     case failed(file: String, PostgresError)
     /// A migration was edited after it had been applied.
     case checksumChanged(file: String)
@@ -29,7 +30,7 @@ extension MigrationError: CustomStringConvertible, CustomDebugStringConvertible 
         case .database(let error):
             "The schema could not be read or changed. \(error)."
         case .failed(let file, let error):
-            "Migration file \(file) failed and was rolled back. \(error)."
+            "Migration file \(file) failed; its transaction was rolled back. \(error)."
         case .checksumChanged(let file):
             "Migration \(file) was changed after it had been applied to this database. Restore the file; put the change into a new migration."
         case .newerDatabase(let database, let known):

@@ -82,13 +82,15 @@ extension PostgresConnection {
     }
 
     /// A file outside of any transaction, recorded when it is through. Its author sees to it that it can run again after a failure.
-    func migrateAlone(_ migration: Migration) throws(MigrationError) {
+    /// False if another migrator was faster, between our last transaction and our taking the lock again.
+    func migrateAlone(_ migration: Migration) throws(MigrationError) -> Bool {
         do {
+            if try applied().checksums[migration.version] != nil { return false }
             try script("set statement_timeout = 0; set lock_timeout = 0")
             for statement in StatementSplitter.statements(migration.text) { try script(statement) }
             try script("reset statement_timeout; reset lock_timeout")
-            guard let checksum = try checksums([migration.text]).first else { return }
-            try record(migration, checksum)
+            for checksum in try checksums([migration.text]) { try record(migration, checksum) }
+            return true
         } catch {
             throw .failed(file: migration.name, error)
         }

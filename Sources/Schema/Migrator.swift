@@ -26,9 +26,10 @@ public enum Migrator {
             let step = try await patiently { () throws(MigrationError) in try await connection.migrateInTransaction(list, functions) }
             let total = report?.followed(by: step.report) ?? step.report
             guard let alone = step.next else { return total }
-            try await runAlone(alone, connection)
+            let isOurs = try await runAlone(alone, connection)
+            let names = isOurs ? [alone.name] : []
             report = total.followed(
-                by: MigrationReport(from: alone.version - 1, to: alone.version, migrations: [alone.name], functions: []))
+                by: MigrationReport(from: alone.version - 1, to: alone.version, migrations: names, functions: []))
         }
     }
 
@@ -64,7 +65,7 @@ public enum Migrator {
 
     /// Runs a file outside of any transaction. A second connection holds the migrators' lock meanwhile: a lock of the session would do, too,
     /// but stays behind with a pooler's server connection when something goes wrong.
-    private static func runAlone(_ migration: Migration, _ connection: PostgresConnection) async throws(MigrationError) {
+    private static func runAlone(_ migration: Migration, _ connection: PostgresConnection) async throws(MigrationError) -> Bool {
         let holder: PostgresConnection
         do {
             holder = try await connection.another()
@@ -72,15 +73,14 @@ public enum Migrator {
             throw .database(error)
         }
         _ = try await patiently { () throws(MigrationError) in try await holder.holdMigrationLock() }
-        let result: Result<Void, MigrationError>
+        let result: Result<Bool, MigrationError>
         do throws(MigrationError) {
-            try await connection.migrateAlone(migration)
-            result = .success(())
+            result = .success(try await connection.migrateAlone(migration))
         } catch {
             result = .failure(error)
         }
         await holder.close()
-        try result.get()
+        return try result.get()
     }
 }
 

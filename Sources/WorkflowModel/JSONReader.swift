@@ -217,6 +217,10 @@ private struct JSONCursor {
 
     // MARK: Numbers
 
+    // PostgreSQL keeps at most so many digits behind the decimal point, and refuses the document otherwise.
+    private static let scaleLimit = 16_383
+    private static let exponentLimit = 16_383
+
     mutating func number() throws(JSONError) -> JSONValue {
         let start = position
         let negative = bytes[position] == 0x2D
@@ -233,27 +237,37 @@ private struct JSONCursor {
         guard position > firstDigit else { throw fail(.syntax("a value is expected"), at: start) }
         if bytes[firstDigit] == 0x30, position > firstDigit + 1 { throw fail(.syntax("a number must not begin with 0"), at: start) }
         var isInteger = true
+        var isZero = magnitude == 0 && !overflow
+        // Digits behind the decimal point, once the exponent is worked in.
+        var scale = 0
         if position < bytes.count, bytes[position] == 0x2E {
             isInteger = false
             position += 1
             let from = position
-            while digit() != nil {}
+            while let digit = digit() { isZero = isZero && digit == 0 }
             guard position > from else { throw fail(.syntax("digits are expected after the decimal point")) }
+            scale = position - from
         }
         if position < bytes.count, bytes[position] | 0x20 == 0x65 {
             isInteger = false
             position += 1
-            if position < bytes.count, bytes[position] == 0x2B || bytes[position] == 0x2D { position += 1 }
+            let shrinks = position < bytes.count && bytes[position] == 0x2D
+            if position < bytes.count, bytes[position] == 0x2B || shrinks { position += 1 }
             let from = position
-            while digit() != nil {}
+            var exponent = 0
+            while let digit = digit() { exponent = min(exponent * 10 + Int(digit), Self.exponentLimit + 1) }
             guard position > from else { throw fail(.syntax("digits are expected in the exponent")) }
+            guard exponent <= Self.exponentLimit else { throw fail(.numberOutOfRange, at: start) }
+            scale += shrinks ? exponent : -exponent
         }
         if isInteger, !overflow {
             if !negative, magnitude <= UInt64(Int64.max) { return .int(Int64(magnitude)) }
             if negative, magnitude <= UInt64(Int64.max) + 1 { return .int(Int64(truncatingIfNeeded: 0 &- magnitude)) }
         }
         let text = String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<position]), as: UTF8.self)
-        guard let value = Double(text), value.isFinite else { throw fail(.numberOutOfRange, at: start) }
+        guard let value = Double(text), value.isFinite, isZero || value != 0, scale <= Self.scaleLimit else {
+            throw fail(.numberOutOfRange, at: start)
+        }
         return .double(value)
     }
 

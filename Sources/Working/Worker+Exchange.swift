@@ -51,7 +51,7 @@ extension Worker {
                         mayHoldStrays = true
                         failures += 1
                         log.warning("The queue could not be asked; trying again", metadata: [.error: "\(error)", .count: "\(failures)"])
-                        metrics.count(.postgresErrors)
+                        metrics.count(.postgresErrors, error.reason)
                         connection = nil
                         try? await Task.sleep(for: BackOffDelay.after(failures))
                     }
@@ -127,7 +127,7 @@ extension Worker {
         }
         if !outcomes.isEmpty { wakeCoordinators() }
         if !claimed.isEmpty {
-            metrics.count(.tasksClaimed, by: claimed.count)
+            metrics.count(.tasksClaimed, configuration.queues.joined(separator: ","), by: claimed.count)
             metrics.observe(.claimBatchSize, size: claimed.count)
         }
     }
@@ -170,6 +170,17 @@ extension PostgresError {
         switch sqlState?.stateClass {
         case .dataException, .programLimitExceeded: true
         default: false
+        }
+    }
+}
+
+extension TaskQueueError {
+    // A label: which of few things went wrong.
+    fileprivate var reason: String {
+        switch self {
+        case .sessionDead: "sessionDead"
+        case .unknownNamespace: "unknownNamespace"
+        case .unavailable(let error): error.code.rawValue
         }
     }
 }

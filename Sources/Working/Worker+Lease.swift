@@ -31,7 +31,7 @@ extension Worker {
                 if let session = state.phase.session {
                     do throws(TaskQueueError) {
                         let orders = try await TaskQueue.heartbeat(session, draining: state.isDraining, on: open)
-                        metrics.count(.heartbeats)
+                        metrics.count(.heartbeats, "renewed")
                         lastGood = sent
                         if state.phase == .doubtful(session) { log.notice("The lease was renewed in time after all") }
                         if state.phase != .alive(session), state.phase.session == session { state.set(.alive(session)) }

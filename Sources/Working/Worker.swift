@@ -57,6 +57,9 @@ public final class Worker: Service {
         try await caller.shutdown()
     }
 
+    /// Whether the worker has a session and claims tasks.
+    public var isRegistered: Bool { if case .alive = state.phase { true } else { false } }
+
     func notify(_ channel: String) { notifier.notify(channel) }
 
     private func wakeOnNotifications() async {

@@ -184,12 +184,12 @@ struct TransactionTests {
     @Test("a COMMIT that goes through after the client gave up is an unknown outcome, too")
     func lateCommit() async throws {
         let blocker = try await holdCommit()
-        let impatient = try await database.connect { $0.answerTimeout = .milliseconds(300) }
+        let impatient = try await database.connect { $0.answerTimeout = .seconds(2) }
         async let outcome = failure {
             try await impatient.transaction { db throws(PostgresError) in try db.query("insert into entry values (1)").affected }
         }
-        try await database.waitUntilBlocked()
         let error = await outcome
+        try await database.waitUntilBlocked()
         #expect(error?.outcomeUnknown == true && error?.code == .answerTimeout)
         try await blocker.script("select pg_advisory_unlock(1)")
         try await waitUntil("the commit went through") { try await entries() == [1] }

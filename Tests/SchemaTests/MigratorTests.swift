@@ -177,6 +177,7 @@ struct MigratorTests {
         let status = try await Migrator.status(connection, migrations: files, functions: [Self.function])
         #expect(status.isCurrent)
         #expect(reports.map { $0.functions.count }.reduce(0, +) == 1)
+        #expect(reports.flatMap(\.migrations).sorted() == files.map(\.name))
         let settings = try await connection.query("select count(*) from skein.migration")
         #expect(settings[0].int64(0) == 3)
     }

@@ -16,10 +16,10 @@ extension Command {
         case .keep(let path, _, .pending(let pending)): "keep \(path) \(pending.unmet)/\(pending.met)"
         case .keep(let path, _, .block): "keep \(path)"
         case .drop(let path): "drop \(path)"
-        case .recordStep(let record): "\(record.settled.status) \(record.path)"
-        case .recordAttempt(let record): "attempt \(record.path) \(record.outcome.status)\(record.discarded ? " discarded" : "")"
+        case .recordStep(let record): "\(record.settled.status.rawValue) \(record.path)"
+        case .recordAttempt(let record): "attempt \(record.path) \(record.outcome.status.rawValue)\(record.discarded ? " discarded" : "")"
         case .recordEvent(let record): "event \(record.kind)"
-        case .end(let ending): "end \(ending.status)"
+        case .end(let ending): "end \(ending.status.rawValue)"
         }
     }
 

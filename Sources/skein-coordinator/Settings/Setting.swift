@@ -1,0 +1,99 @@
+// One key of the configuration: what it is called on the command line, in the environment and in a file, and what it may be.
+
+import ArgumentParser
+import WorkflowModel
+
+/// A key of the configuration, the same for every binary.
+struct Setting: Sendable {
+    /// What a value is, and its range.
+    enum Kind: Sendable {
+        case text
+        /// A connection string; its password is never shown.
+        case database
+        case integer(ClosedRange<Int>)
+        case duration(ClosedRange<Duration>)
+        case boolean
+        case choice([String])
+        /// Texts separated by commas.
+        case list
+    }
+
+    /// The key as a file has it: `database.url`.
+    let key: String
+    let kind: Kind
+    /// The value when nobody says anything; nil where that depends on other settings.
+    let fallback: String?
+    /// A sentence.
+    let about: String
+    var isHidden = false
+
+    /// The long option without its dashes: `database-url`.
+    var option: String { key.replacing(".", with: "-") }
+    /// The environment variable: `SKEIN_DATABASE_URL`.
+    var variable: String { "SKEIN_" + key.replacing(".", with: "_").uppercased() }
+
+    /// What may stand there, in words.
+    var range: String {
+        switch kind {
+        case .text, .database: "text"
+        case .integer(let range): "\(range.lowerBound) to \(range.upperBound)"
+        case .duration(let range): "\(DurationText.format(range.lowerBound)) to \(DurationText.format(range.upperBound))"
+        case .boolean: "true or false"
+        case .choice(let words): words.joined(separator: ", ")
+        case .list: "a list separated by commas"
+        }
+    }
+
+    var help: ArgumentHelp {
+        var text = about
+        if let fallback { text += " Default: \(fallback.isEmpty ? "none" : fallback)." }
+        switch kind {
+        case .text, .database, .boolean: break
+        case .integer, .duration, .choice, .list: text += " Values: \(range)."
+        }
+        return ArgumentHelp(
+            "\(text) [\(variable)]", valueName: valueName, visibility: isHidden ? .hidden : .default)
+    }
+
+    private var valueName: String {
+        switch kind {
+        case .text, .choice: "text"
+        case .database: "url"
+        case .integer: "number"
+        case .duration: "time"
+        case .boolean: "true|false"
+        case .list: "list"
+        }
+    }
+
+    /// Why `text` cannot be the value; nil when it can.
+    func refusal(of text: String) -> String? {
+        switch kind {
+        case .text, .database, .list: return nil
+        case .integer(let bounds):
+            return Int(text).map { bounds.contains($0) } ?? false ? nil : "must be a whole number, \(range)"
+        case .duration(let bounds):
+            return DurationText.parse(text).map { bounds.contains($0) } ?? false ? nil : "must be a duration such as 5s, \(range)"
+        case .boolean: return Self.boolean(text) == nil ? "must be true or false" : nil
+        case .choice(let words): return words.contains(text) ? nil : "must be one of \(range)"
+        }
+    }
+
+    static func boolean(_ text: String) -> Bool? {
+        switch text.lowercased() {
+        case "true", "1", "yes", "on": true
+        case "false", "0", "no", "off": false
+        default: nil
+        }
+    }
+}
+
+extension Option where Value == String? {
+    /// The option of a setting.
+    init(_ setting: Setting) { self.init(name: .customLong(setting.option), help: setting.help) }
+}
+
+extension Flag where Value == Bool? {
+    /// The flag of a setting that is true or false.
+    init(_ setting: Setting) { self.init(name: .customLong(setting.option), inversion: .prefixedNo, help: setting.help) }
+}

@@ -1,0 +1,77 @@
+// What every binary does the same way: its exit codes, its one line on standard output, its signals.
+
+import ArgumentParser
+import Foundation
+import Logging
+import ServiceLifecycle
+import Telemetry
+import UnixSignals
+
+/// This release.
+enum Release {
+    static let version = "0.1.0"
+}
+
+/// How a process ends when something stops it.
+enum Ending {
+    /// The database has a schema that this release does not understand.
+    static let conflict = ExitCode(6)
+    /// A setting, or something that a setting names, cannot be used.
+    static let badConfiguration = ExitCode(78)
+
+    /// Says why on standard error.
+    static func explain(_ program: String, _ reason: String) {
+        FileHandle.standardError.write(Data("\(program): \(reason)\n".utf8))
+    }
+}
+
+/// A reason to stop that is nobody's mistake in the program: it is explained in a sentence, and gives the exit code.
+struct Stop: Error {
+    let code: ExitCode
+    let reason: String
+}
+
+/// One line on standard output, at once.
+func announce(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+}
+
+/// A service from a closure, which ends by itself when it is told to stop.
+struct Work: Service, CustomStringConvertible {
+    let description: String
+    let body: @Sendable () async throws -> Void
+
+    init(_ description: String, _ body: @escaping @Sendable () async throws -> Void) {
+        self.description = description
+        self.body = body
+    }
+
+    func run() async throws { try await body() }
+}
+
+/// Runs services until one of them ends or a signal comes, then stops them from the last to the first.
+func runServices(_ program: String, _ services: [any Service], drainTimeout: Duration, log: Logger) async throws {
+    // A peer that went away is an error of the write, not a reason to die.
+    signal(SIGPIPE, SIG_IGN)
+    var configuration = ServiceGroupConfiguration(
+        services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(log))
+    configuration.maximumGracefulShutdownDuration = drainTimeout + .seconds(5)
+    configuration.maximumCancellationDuration = .seconds(5)
+    do {
+        try await ServiceGroup(configuration: configuration).run()
+        log.info("Stopped", metadata: [.service: "\(program)"])
+    } catch let stop as Stop {
+        Ending.explain(program, stop.reason)
+        throw stop.code
+    } catch is CancellationError {
+        log.warning("Stopped before everything had finished: the time to drain was over", metadata: [.service: "\(program)"])
+        throw ExitCode.failure
+    }
+}
+
+// The library logs each of its own moves; they interest nobody but its authors.
+private func quiet(_ log: Logger) -> Logger {
+    var quiet = log
+    quiet.logLevel = max(.error, log.logLevel)
+    return quiet
+}

@@ -1,0 +1,103 @@
+// What a campaign has to show for itself: the database's rows and the agent's own log, joined by fence.
+
+import Foundation
+import Postgres
+import WorkflowModel
+
+/// What was found.
+struct Verdict {
+    /// Everything that must not be.
+    var violations: [String] = []
+    var steps = 0
+    var calls = 0
+    /// Calls beyond one for each step.
+    var duplicates: Int { calls - steps }
+    var attempts: [String: Int] = [:]
+    /// Results that workers had and that were refused because their attempt was lost.
+    var zombiesRefused = 0
+
+    private static let shown = 10
+
+    private mutating func violate(_ what: String, _ examples: [String]) {
+        guard !examples.isEmpty else { return }
+        violations.append("\(what) (\(examples.count)): \(examples.prefix(Self.shown).joined(separator: "; "))")
+    }
+
+    /// Looks at everything. The cluster must be quiet.
+    static func on(_ cluster: Cluster, _ agent: AgentServer, _ clients: Clients) async throws -> Verdict {
+        var verdict = Verdict()
+        let runs = clients.runs
+        verdict.violate("not every run has one id of its own", Set(runs.values).count == runs.count ? [] : ["\(runs.count)"])
+
+        // Every accepted run is there, and succeeded.
+        var endings: [String: String] = [:]
+        for row in try await cluster.query("select run_id::text, status::text || coalesce(' ' || failure, '') from skein.ended_run") {
+            endings[row.text(0)] = row.text(1)
+        }
+        verdict.violate("accepted runs that did not succeed", runs.values.filter { endings[$0] != "succeeded" }.map { "\($0): \(endings[$0] ?? "not ended")" })
+        verdict.violate("runs that nobody asked for", Set(endings.keys).subtracting(runs.values).sorted())
+        verdict.violate("keys that gave another run later", try await clients.differingAnswers().map { "run-\($0)" })
+        verdict.violations += try await cluster.violations()
+
+        try await verdict.join(cluster, agent)
+        try await verdict.countZombies(cluster, agent)
+        return verdict
+    }
+
+    private struct Place: Hashable, CustomStringConvertible {
+        let run: String
+        let step: String
+        var description: String { "\(run) \(step)" }
+    }
+
+    private mutating func join(_ cluster: Cluster, _ agent: AgentServer) async throws {
+        let calls = agent.calls
+        self.calls = calls.count
+        var callsOf: [Place: [AgentCall]] = [:]
+        for call in calls { callsOf[Place(run: call.run, step: call.step), default: []].append(call) }
+        violate("fences that the agent saw twice", Dictionary(grouping: calls, by: \.fence).filter { $0.value.count > 1 }.map { "\($0.key)" })
+        violate("steps that were called with several keys", callsOf.filter { Set($0.value.map(\.key)).count > 1 }.map { "\($0.key)" })
+        violate("keys of several steps", Dictionary(grouping: calls, by: \.key).filter { Set($0.value.map { $0.run + $0.step }).count > 1 }.map(\.key))
+
+        var others: [Place: Set<Int64>] = [:]
+        for row in try await cluster.query("select run_id::text, path, fence, status::text from skein.attempt") {
+            others[Place(run: row.text(0), step: row.text(1)), default: []].insert(row.int64(2))
+            attempts[row.text(3), default: 0] += 1
+        }
+        var notAnswered: [String] = [], otherResult: [String] = [], notHighest: [String] = [], unexplained: [String] = [], retried: [String] = []
+        var committed: Set<Place> = []
+        let rows = try await cluster.query("select run_id::text, path, fence, attempt, output from skein.step where fence is not null")
+        for row in rows {
+            let place = Place(run: row.text(0), step: row.text(1))
+            let fence = row.int64(2)
+            let answers = callsOf[place] ?? []
+            committed.insert(place)
+            if !answers.contains(where: { $0.fence == fence && $0.answered != nil }) { notAnswered.append("\(place) fence \(fence)") }
+            let output = row.textOrNull(4).flatMap { try? JSONValue(parsing: $0) }
+            if output?["fence"]?.intValue != fence { otherResult.append("\(place) fence \(fence): \(row.textOrNull(4) ?? "null")") }
+            if answers.contains(where: { $0.fence > fence }) { notHighest.append("\(place) fence \(fence)") }
+            let known = (others[place] ?? []).union([fence])
+            unexplained += answers.filter { !known.contains($0.fence) }.map { "\(place) fence \($0.fence)" }
+            if row.int32(3) != 1 { retried.append("\(place) attempt \(row.int32(3))") }
+        }
+        steps = rows.count
+        violate("steps with two committed results", rows.count == committed.count ? [] : ["\(rows.count - committed.count)"])
+        violate("results whose fence the agent never answered", notAnswered)
+        violate("results that are another attempt's", otherResult)
+        violate("results below a fence that was granted later", notHighest)
+        violate("calls without an attempt", unexplained)
+        violate("calls of steps that have no result", callsOf.keys.filter { !committed.contains($0) }.map(\.description))
+        violate("attempts used up although the agent never failed", retried)
+    }
+
+    // What the workers say that they were refused, among what the agent had answered, of attempts that the database calls lost.
+    private mutating func countZombies(_ cluster: Cluster, _ agent: AgentServer) async throws {
+        let answered = Set(agent.calls.filter { $0.answered != nil }.map(\.fence))
+        var lost: Set<Int64> = []
+        for row in try await cluster.query("select fence from skein.attempt where status = 'lost'") { lost.insert(row.int64(0)) }
+        for line in cluster.workers.flatMap(\.logLines) where line.contains("Result dropped") {
+            guard let entry = try? JSONValue(parsing: String(line)), let fence = entry["fence"]?.stringValue.flatMap({ Int64($0) }) else { continue }
+            if answered.contains(fence), lost.contains(fence) { zombiesRefused += 1 }
+        }
+    }
+}
