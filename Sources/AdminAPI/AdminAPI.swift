@@ -83,9 +83,9 @@ public final class AdminAPI: Sendable {
     public func serve(
         address: String, port: Int, connectionLimit: Int = 10_000, onListening: @escaping @Sendable (Int) async -> Void
     ) async throws {
-        // The library's own lines are about its parts, not about ours.
+        // The library's own lines are about its parts, not about ours; what it throws is explained by whoever catches it.
         var quiet = log
-        quiet.logLevel = max(.warning, log.logLevel)
+        quiet.logLevel = .critical
         let application = Application(
             responder: responder, server: .http1(configuration: .init(idleTimeout: Self.idleTimeout)),
             configuration: ApplicationConfiguration(

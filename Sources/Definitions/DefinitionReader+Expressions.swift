@@ -49,7 +49,7 @@ enum ExpressionPlace {
 
 extension DefinitionReader {
     /// The most broken expressions of one text that are reported: each costs another look at the whole text.
-    private static let brokenLimit = 20
+    private static let brokenLimit = 8
 
     // MARK: Templates
 

@@ -18,10 +18,7 @@ extension YAMLDocument {
             return Diagnostic(
                 code: .duplicateKey, message: "the key \(Wording.quoted(keys.first ?? "")) stands twice in one mapping", path: "",
                 position: corrected(context.mark), fix: "keep one of the two")
-        case .memory:
-            return Diagnostic(
-                code: .tooLarge, message: "the file is nested too deeply", path: "", position: .start,
-                fix: "move inner blocks into workflows of their own")
+        case .memory: return Self.tooDeep(.start, limits)
         case .reader(let problem, _, _, _), .writer(let problem), .emitter(let problem), .representer(let problem):
             return Diagnostic(code: .syntax, message: "the file cannot be read as YAML: \(problem)", path: "", position: .start)
         case .no, .dataCouldNotBeDecoded:
@@ -37,6 +34,7 @@ extension YAMLDocument {
         if let tab = scan.indentingTab.map({ source.position(of: $0) }), tab.line <= position.line {
             return syntax("a tab indents this line; YAML takes spaces only", at: tab, fix: "indent with two spaces")
         }
+        if problem.contains("nesting level") { return Self.tooDeep(position, limits) }
         let opened = context.map { corrected($0.mark) }
         let inFlow = context?.text.contains("flow") ?? false
         if inFlow, let opened, opened.line <= position.line,

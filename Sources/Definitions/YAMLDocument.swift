@@ -5,7 +5,7 @@ import Yams
 
 struct YAMLDocument {
     let source: SourceText
-    private let limits: DefinitionLimits
+    let limits: DefinitionLimits
     private let corrections: [Int: [(column: Int, count: Int)]]
     // The line of the first of two equal keys, by the place of the second.
     private let firstLines: [SourcePosition: Int]
@@ -16,8 +16,6 @@ struct YAMLDocument {
 
     /// Stands behind a key that its mapping has already, so that the parser, which knows no way on from a duplicate, reads the rest too.
     private static let duplicateMark: Unicode.Scalar = "\u{E000}"
-    /// So many duplicates can be told apart; more make the file unreadable.
-    private static let duplicateLimit = 100
 
     /// Reads the one document of a file. Nil where there is none that could be looked at; the bag says why.
     static func read(_ source: SourceText, limits: DefinitionLimits, into bag: inout DiagnosticBag) -> DocumentNode? {
@@ -31,9 +29,10 @@ struct YAMLDocument {
             bag.add(tooDeep(source.position(of: offset), limits))
             return nil
         }
-        guard scan.aliases.isEmpty, scan.duplicates.count <= duplicateLimit else { return nil }
+        guard scan.aliases.isEmpty else { return nil }
         var document = YAMLDocument(source, limits, scan)
-        let node = document.compose(marked(source, scan), scan)
+        document.failed = scan.hasTooManyDuplicates
+        let node = document.failed ? nil : document.compose(marked(source, scan), scan)
         for diagnostic in document.bag.all { bag.add(diagnostic) }
         guard !document.failed else {
             for duplicate in scan.duplicates { bag.add(document.duplicate(duplicate)) }

@@ -24,11 +24,15 @@ struct YAMLScan {
         let firstOffset: Int
     }
 
+    /// Of each kind so many are told; a file with more is hostile, and telling a place costs the length of its line.
+    static let reportLimit = 100
+
     private(set) var anchors: [Range<Int>] = []
     private(set) var aliases: [Range<Int>] = []
     private(set) var tags: [Range<Int>] = []
     private(set) var mergeKeys: [Key] = []
     private(set) var duplicates: [Duplicate] = []
+    private(set) var hasTooManyDuplicates = false
     /// The first tab that indents a line.
     private(set) var indentingTab: Int?
     /// Where flow collections are nested deeper than the limit.
@@ -80,9 +84,9 @@ struct YAMLScan {
                 index += 1
                 if !flow.isEmpty { flow.removeLast() }
             case 0x2C where !flow.isEmpty: index += 1
-            case 0x26 where isNameByte(index + 1): anchors.append(word())
-            case 0x2A where isNameByte(index + 1): aliases.append(word())
-            case 0x21: tags.append(word())
+            case 0x26 where isNameByte(index + 1): Self.keep(word(), in: &anchors)
+            case 0x2A where isNameByte(index + 1): Self.keep(word(), in: &aliases)
+            case 0x21: Self.keep(word(), in: &tags)
             case 0x7C where flow.isEmpty, 0x3E where flow.isEmpty: blockScalar()
             case 0x2D where flow.isEmpty && isBreakOrSpace(index + 1): entry()
             case 0x3F where !flow.isEmpty: index += 1
@@ -263,7 +267,7 @@ struct YAMLScan {
     // MARK: Keys
 
     private mutating func record(_ key: Key, column: Int) {
-        if key.text == [0x3C, 0x3C] { mergeKeys.append(key) }
+        if key.text == [0x3C, 0x3C] { Self.keep(key, in: &mergeKeys) }
         let name = KeyBytes(String(decoding: key.name, as: UTF8.self))
         if flow.isEmpty {
             while let last = blocks.last, last.column > column { blocks.removeLast() }
@@ -276,6 +280,15 @@ struct YAMLScan {
     }
 
     private mutating func note(_ key: Key, first: Int?) {
-        if let first { duplicates.append(Duplicate(key: key, firstOffset: first)) }
+        guard let first else { return }
+        if duplicates.count < Self.reportLimit {
+            duplicates.append(Duplicate(key: key, firstOffset: first))
+        } else {
+            hasTooManyDuplicates = true
+        }
+    }
+
+    private static func keep<Element>(_ element: Element, in list: inout [Element]) {
+        if list.count < reportLimit { list.append(element) }
     }
 }

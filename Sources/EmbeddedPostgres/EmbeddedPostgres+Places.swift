@@ -50,6 +50,13 @@ extension EmbeddedPostgres {
         }
     }
 
+    /// A short name that stands for a path: the same every time (FNV-1a).
+    package static func shortName(for directory: URL) -> String {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in directory.standardizedFileURL.plainPath.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        return String(hash, radix: 36)
+    }
+
     /// The longest path that a unix socket's address holds.
     private static let longestSocketPath = 107
 
@@ -57,10 +64,7 @@ extension EmbeddedPostgres {
     static func socketDirectory(for directory: URL) throws -> URL {
         let path = directory.standardizedFileURL.plainPath
         if path.utf8.count + "/.s.PGSQL.5432".utf8.count <= longestSocketPath { return directory }
-        // The name comes from the path (FNV-1a), so that every start finds the same.
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in path.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        let short = URL(fileURLWithPath: "/tmp").appending(path: "skein-" + String(hash, radix: 36))
+        let short = URL(fileURLWithPath: "/tmp").appending(path: "skein-" + shortName(for: directory))
         // Everybody may write to /tmp: whoever made the directory owns it, and it must be us or the server's user.
         var status = stat()
         if mkdir(short.plainPath, 0o700) != 0 {

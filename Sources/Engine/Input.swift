@@ -177,6 +177,13 @@ public struct MissingFacts: Sendable, Hashable {
     /// Steps whose task must be read under its row's lock, so that its phase is certain.
     public var lockedTasks: Set<StepPath> = []
 
+    /// What is missing.
+    public init(input: Bool = false, steps: Set<StepPath> = [], lockedTasks: Set<StepPath> = []) {
+        self.input = input
+        self.steps = steps
+        self.lockedTasks = lockedTasks
+    }
+
     /// Whether nothing is missing.
     public var isEmpty: Bool { !input && steps.isEmpty && lockedTasks.isEmpty }
 }

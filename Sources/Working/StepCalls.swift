@@ -12,6 +12,13 @@ struct StepCall: Sendable {
     let timeout: Duration
 }
 
+/// What a look for a step's call found.
+enum FoundCall: Sendable {
+    case success(StepCall)
+    /// This release does not understand the step; a failure is data here, not an error of the program.
+    case failure(Failure)
+}
+
 final class StepCalls: Sendable {
     private struct Key: Hashable {
         let version: VersionID
@@ -25,7 +32,7 @@ final class StepCalls: Sendable {
     init(pool: PostgresPool) { self.pool = pool }
 
     /// The step's call; throws when the database cannot be asked.
-    func call(for task: ClaimedTask) async throws -> Result<StepCall, Failure> {
+    func call(for task: ClaimedTask) async throws -> FoundCall {
         let key = Key(version: task.version, stepIndex: task.stepIndex)
         if let call = known.withLock({ $0[key] }) { return .success(call) }
         let text = try await pool.withConnection { connection in

@@ -68,7 +68,7 @@ struct CoordinatorProcess {
             Work("schema") { try await cancelWhenGracefulShutdown { try await self.watchSchema() } },
             Work("coordinator") {
                 try await cancelWhenGracefulShutdown { try await self.waitUntilReady() }
-                if Task.isShuttingDownGracefully { return }
+                if Task.isShuttingDownGracefully || Task.isCancelled { return }
                 self.announcement.isReady()
                 try await coordinator.run()
             },

@@ -37,7 +37,7 @@ struct HostileInputTests {
         for count in [65, 1000, 100_000] {
             let decoded = decode(String(repeating: opening, count: count))
             #expect(!decoded.isValid)
-            #expect(decoded.diagnostics.count == 1)
+            #expect(decoded.diagnostics.contains { $0.code == .tooLarge })
         }
         let decoded = decode(String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000))
         #expect(decoded.diagnostics.map(\.code) == [.tooLarge])

@@ -2,6 +2,7 @@
 // nothing is committed twice, nothing is stuck.
 
 import Foundation
+import Postgres
 import PostgresTestKit
 import Testing
 import WorkflowModel

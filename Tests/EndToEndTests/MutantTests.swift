@@ -46,14 +46,14 @@ private struct Story {
             _ = try await connection.query(SQL("select skein.release_strays_v1(\(session), '{}')"))
             try await makeReadyAgain()
             let fresh = try await claim(session)
-            return try await stale.count == 1 && fresh.count == 1 && settle(session, stale[0]) == 0 && settle(session, fresh[0]) == 1
+            return try await takesOnly(fresh, from: session, after: stale, from: session)
         case .noFenceNoSession:
             let (zombie, other) = (try await register(), try await register())
             let stale = try await claim(zombie)
             try await lose(zombie)
             try await makeReadyAgain()
             let fresh = try await claim(other)
-            return try await stale.count == 1 && fresh.count == 1 && settle(zombie, stale[0]) == 0 && settle(other, fresh[0]) == 1
+            return try await takesOnly(fresh, from: other, after: stale, from: zombie)
         case .noReaper:
             let session = try await register()
             _ = try await claim(session)
@@ -88,6 +88,14 @@ private struct Story {
             _ = try await connection.query(SQL("select skein.cancel('\(Self.run)')"))
             return try await claim(session).isEmpty
         }
+    }
+
+    // The late result is refused, and the one that counts is taken.
+    private func takesOnly(_ fresh: [Int64], from owner: Int64, after stale: [Int64], from late: Int64) async throws -> Bool {
+        guard stale.count == 1, fresh.count == 1 else { return false }
+        let refused = try await settle(late, stale[0]) == 0
+        let taken = try await settle(owner, fresh[0]) == 1
+        return refused && taken
     }
 
     // MARK: Moves

@@ -199,7 +199,7 @@ extension EndToEnd {
                 await #expect(throws: PostgresError.self) { _ = try await connection.query("select * from skein.task") }
                 await #expect(throws: PostgresError.self) { _ = try await connection.query(SQL("select skein.cancel('\(run)', null)")) }
                 await connection.close()
-                try await cluster.worker.send(SIGTERM)
+                try cluster.worker.send(SIGTERM)
                 let ending = try await cluster.worker.ending()
                 #expect(ending == .exited(0))
                 _ = try await cluster.query("drop role \(role)")

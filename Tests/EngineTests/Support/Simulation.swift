@@ -1,5 +1,6 @@
 // One run under a random definition, random workers and a virtual clock, until nothing moves any more.
 
+import Engine
 import WorkflowModel
 
 struct Simulation {

@@ -36,7 +36,7 @@ struct Workers {
         } else if draw < temper.loss + temper.release {
             stale.append(lease)
             store.settle(lease, random.chance(80) ? .released : .cancelled)
-        } else if random.chance(temper.failure), let failure = failure(of: node, row) {
+        } else if random.chance(temper.failure), let failure = failure(of: node, row, store.outline) {
             store.settle(lease, failure.type == .timeout ? .timedOut : .failed, failure: failure)
         } else {
             let answer =
@@ -48,14 +48,14 @@ struct Workers {
         if random.chance(10) { store.settle(lease, .failed, failure: Failure(type: .exit, message: "the second report")) }
     }
 
-    private mutating func failure(of node: Int, _ row: ModelStore.TaskRow) -> Failure? {
+    private mutating func failure(of node: Int, _ row: ModelStore.TaskRow, _ outline: Outline) -> Failure? {
         let types: [FailureType] = [.timeout, .connect, .serverError, .rateLimited, .clientError, .exit, .protocolError, .tls, .custom]
         var failure = Failure(type: random.pick(types), message: "no")
         if random.chance(15) { failure.code = "E_BUSY" }
         if random.chance(15) { failure.retryAfter = .milliseconds(random.pick([0, 10, 5000, 100_000_000])) }
         guard temper.isFaultless else { return failure }
         // Only what the first entry that names it still answers with another attempt.
-        for (index, entry) in store.outline.retry(of: store.outline.entries[node]).enumerated() {
+        for (index, entry) in outline.retry(of: outline.entries[node]).enumerated() {
             let isNamed =
                 entry.on.map { $0.contains(failure.type.rawValue) || $0.contains(failure.code ?? "-") || ($0 == ["*"] && failure.type != .clientError) }
                 ?? (failure.type != .clientError)
