@@ -82,17 +82,21 @@ let package = Package(
                 .asyncHTTPClient, .hummingbird, .nioCore,
             ]),
 
+        .target(
+            name: "ServerSettings",
+            dependencies: ["WorkflowModel", "Postgres", "Telemetry", .argumentParser, .configuration, .log, .lifecycle, .unixSignals]),
+
         // Floor 8: executables.
         .executableTarget(
             name: "skein-coordinator",
             dependencies: [
-                "WorkflowModel", "Postgres", "Telemetry", "Schema", "RunStore", "Coordination", "AdminAPI", .argumentParser, .configuration,
+                "ServerSettings", "WorkflowModel", "Postgres", "Telemetry", "Schema", "RunStore", "Coordination", "AdminAPI", .argumentParser,
                 .log, .lifecycle,
             ]),
         .executableTarget(
             name: "skein-worker",
             dependencies: [
-                "WorkflowModel", "Postgres", "Telemetry", "Schema", "TaskQueue", "AgentCalls", "Working", .argumentParser, .configuration,
+                "ServerSettings", "WorkflowModel", "Postgres", "Telemetry", "Schema", "TaskQueue", "AgentCalls", "Working", .argumentParser,
                 .log, .lifecycle,
             ]),
         .executableTarget(
@@ -145,6 +149,7 @@ extension Target.Dependency {
     static var httpTypes: Self { .product(name: "HTTPTypes", package: "swift-http-types") }
     static var hummingbird: Self { .product(name: "Hummingbird", package: "hummingbird") }
     static var lifecycle: Self { .product(name: "ServiceLifecycle", package: "swift-service-lifecycle") }
+    static var unixSignals: Self { .product(name: "UnixSignals", package: "swift-service-lifecycle") }
     static var log: Self { .product(name: "Logging", package: "swift-log") }
     static var nioCore: Self { .product(name: "NIOCore", package: "swift-nio") }
     static var nioHTTP1: Self { .product(name: "NIOHTTP1", package: "swift-nio") }

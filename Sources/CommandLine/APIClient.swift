@@ -11,13 +11,12 @@ package struct APIClient: Sendable {
     /// Its address.
     package let server: String
     private let key: String?
-    private let http: HTTPClient
+    private let http = HTTPClient.shared
 
     /// A client; the key comes from `SKEIN_API_KEY`.
-    package init(server: String, key: String? = ProcessInfo.processInfo.environment["SKEIN_API_KEY"], http: HTTPClient = .shared) {
+    package init(server: String, key: String? = ProcessInfo.processInfo.environment["SKEIN_API_KEY"]) {
         self.server = server
         self.key = key.flatMap { $0.isEmpty ? nil : $0 }
-        self.http = http
     }
 
     /// What the coordinator answered.
@@ -110,7 +109,7 @@ package struct APIClient: Sendable {
     private func refusal(_ status: Int, _ problem: JSONValue?) -> CommandFailure {
         guard let problem, let code = problem["code"]?.stringValue, let detail = problem["detail"]?.stringValue else {
             return CommandFailure(
-                ExitStatus(httpStatus: status), "\(server) answered with status \(status), not as a skein coordinator",
+                CommandStatus(httpStatus: status), "\(server) answered with status \(status), not as a skein coordinator",
                 fix: "name another server with --server or SKEIN_SERVER")
         }
         var fix: String?
@@ -121,6 +120,8 @@ package struct APIClient: Sendable {
         case "workflow_not_found": fix = "`skein workflow list` shows what there is; `skein workflow apply FILE` registers one"
         case "version_not_found": fix = "`skein workflow show NAME` shows the versions"
         case "run_not_found": fix = "`skein run list` shows the newest runs"
+        case "key_conflict": fix = "repeat the first request as it was, or choose another --key"
+        case "invalid_input": fix = "`skein workflow show NAME` shows the schema"
         case "schema_not_ready": fix = "run `skein migrate`"
         case "overloaded", "database_unavailable": fix = "try again in a moment; `skein doctor` looks for the cause"
         default: break
@@ -128,13 +129,14 @@ package struct APIClient: Sendable {
         for entry in problem["errors"]?.arrayValue ?? [] {
             let pointer = entry["pointer"]?.stringValue ?? entry["instanceLocation"]?.stringValue ?? ""
             let message = entry["message"]?.stringValue ?? entry["error"]?.stringValue ?? entry.compactText
-            details.append(Console.printable("\(pointer.isEmpty ? "(input)" : pointer): \(message)"))
+            // Messages about an input name the place themselves.
+            details.append(Console.printable(message.hasPrefix("/") ? message : "\(pointer.isEmpty ? "(whole)" : pointer): \(message)"))
         }
         for entry in problem["diagnostics"]?.arrayValue ?? [] {
             let place = "\(entry["line"]?.intValue ?? 0):\(entry["column"]?.intValue ?? 0)"
             details.append(Console.printable("\(place) \(entry["code"]?.stringValue ?? ""): \(entry["message"]?.stringValue ?? "")"))
         }
-        return CommandFailure(ExitStatus(httpStatus: status), detail, fix: fix, details: details)
+        return CommandFailure(CommandStatus(httpStatus: status), detail, fix: fix, details: details)
     }
 
     // MARK: Pages

@@ -60,7 +60,7 @@ package actor DevSupervisor {
     private var port = 0
     private var children: [String: Child] = [:]
     private var phase = Phase.starting
-    private var exitStatus = ExitStatus.succeeded
+    private var exitStatus = CommandStatus.succeeded
     private let events: AsyncStream<Event>
     private let post: AsyncStream<Event>.Continuation
 
@@ -74,7 +74,7 @@ package actor DevSupervisor {
     private var workerNames: [String] { (1...max(1, settings.workers)).prefix(settings.workers).map { "worker-\($0)" } }
 
     /// Runs until a signal comes or something dies that cannot be started again.
-    package func run() async throws -> ExitStatus {
+    package func run() async throws -> CommandStatus {
         try settings.prepareDirectory()
         guard let lock = try DevLock.take(in: settings.directory) else {
             let running = DevState.running(in: settings.directory)
@@ -83,6 +83,8 @@ package actor DevSupervisor {
                 .conflict, "skein dev is already running here: \(who)", fix: "use it as it is, stop it first, or give another --data-dir")
         }
         defer { withExtendedLifetime(lock) {} }
+        // Addresses of a predecessor that was killed lead nowhere.
+        DevState.remove(from: settings.directory)
         let signals = Interrupts.stream()
         let ticker = Task { [post] in
             await withTaskGroup(of: Void.self) { group in

@@ -9,7 +9,8 @@ package enum Interrupts {
     package static func stream() -> AsyncStream<Int32> {
         AsyncStream { continuation in
             let queue = DispatchQueue(label: "skein.interrupts")
-            let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
+            // Touched once more, when the stream ends; the sources themselves may be cancelled from any thread.
+            nonisolated(unsafe) let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
                 signal(number, SIG_IGN)
                 let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
                 source.setEventHandler { continuation.yield(number) }

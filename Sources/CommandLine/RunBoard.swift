@@ -24,10 +24,15 @@ package struct RunBoard: Sendable {
     package var id: String { run["run_id"]?.stringValue ?? "" }
     /// The run's status.
     package var status: String { run["status"]?.stringValue ?? "unknown" }
+    /// What it is called among others: the end of its id, and its labels.
+    package var name: String {
+        let labels = (run["labels"]?.objectValue?.values ?? []).compactMap(\.stringValue)
+        return ([RunReference.short(id)] + labels).map(Console.printable).joined(separator: "  ")
+    }
     /// Whether nothing happens any more.
     package var hasEnded: Bool { RunStatus(rawValue: status)?.isEnding ?? false }
     /// What following it ends with.
-    package var exitStatus: ExitStatus { RunStatus(rawValue: status).map { ExitStatus($0) } ?? .unexpected }
+    package var exitStatus: CommandStatus { RunStatus(rawValue: status).map { CommandStatus($0) } ?? .unexpected }
     /// `name@version`.
     package var workflow: String { "\(run["workflow"]?.stringValue ?? "?")@\(run["version"]?.intValue.map(String.init) ?? "?")" }
 

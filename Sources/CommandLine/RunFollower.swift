@@ -1,7 +1,7 @@
 // Follows runs until they have ended.
 
 import Foundation
-package import WorkflowModel
+import WorkflowModel
 
 /// Follows one run or several.
 package struct RunFollower: Sendable {
@@ -26,7 +26,7 @@ package struct RunFollower: Sendable {
     /// How following ended.
     package struct Ending: Sendable {
         /// What the program exits with.
-        package let status: ExitStatus
+        package let status: CommandStatus
         /// The runs as they were seen last.
         package let boards: [RunBoard]
     }
@@ -66,7 +66,7 @@ package struct RunFollower: Sendable {
                 if isOver || isLate {
                     live?.finish(lines(seen, isLast: true))
                     live = nil
-                    return Ending(status: ExitStatus.worst(of: seen.map(\.exitStatus)), boards: seen)
+                    return Ending(status: CommandStatus.worst(of: seen.map(\.exitStatus)), boards: seen)
                 }
                 live?.paint(lines(seen, isLast: false))
                 let passed = ContinuousClock.now - begun
@@ -76,6 +76,24 @@ package struct RunFollower: Sendable {
             live?.leave()
             throw error
         }
+    }
+
+    /// Follows runs until the first Ctrl-C, which detaches: the runs go on, and standard error says how to find them again.
+    ///
+    /// - Returns: how following ended; nil when it was interrupted.
+    package func followUntilInterrupted(_ ids: [String], timeout: Duration?, isQuiet: Bool) async throws -> Ending? {
+        let outcome = try await Interrupts.until(Interrupts.stream()) { try await follow(ids, timeout: timeout, isQuiet: isQuiet) }
+        if let ending = outcome.result {
+            if ending.status == .stillRunning { tellHowToReturn(ids, "still running") }
+            return ending
+        }
+        tellHowToReturn(ids, "\ndetached; nothing was stopped")
+        return nil
+    }
+
+    private func tellHowToReturn(_ ids: [String], _ what: String) {
+        let names = ids.count == 1 ? ids[0] : "RUN"
+        console.note("\(what). Follow again: skein run watch \(names)   cancel: skein run cancel \(names)")
     }
 
     /// A run as it is now.
@@ -92,7 +110,11 @@ package struct RunFollower: Sendable {
             let footer = isLast ? summary : "\(summary) · Ctrl-C detaches"
             return boards[0].stepLines(on: console) + "  \(footer)".split(separator: "\n").map(String.init)
         }
-        var lines = boards.map { "  " + $0.line(on: console, name: RunReference.short($0.id)) }
+        let names = boards.map(\.name)
+        let width = min(40, names.map(TextTable.width).max() ?? 0)
+        var lines = zip(boards, names).map { board, name in
+            "  " + board.line(on: console, name: name + String(repeating: " ", count: max(0, width - TextTable.width(name))))
+        }
         let ended = boards.count(where: \.hasEnded)
         if !isLast { lines.append("  \(ended) of \(boards.count) ended · Ctrl-C detaches") }
         return lines

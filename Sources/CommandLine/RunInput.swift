@@ -1,7 +1,7 @@
 // The input of a run, from what the command line says.
 
 import Foundation
-import WorkflowModel
+package import WorkflowModel
 
 /// Puts an input together: `-i` gives the whole, `-P` sets members of it.
 package enum RunInput {
@@ -87,16 +87,27 @@ package enum RunInput {
         target = .object(object)
     }
 
-    /// `name=text` pairs, such as labels.
-    package static func pairs(_ arguments: [String], flag: String) throws -> JSONObject {
-        var object = JSONObject()
+    /// Labels: `name=text`, or `name=@member` for what the input says there.
+    package static func labels(_ arguments: [String], of input: JSONValue) throws -> JSONObject {
+        var labels = JSONObject()
         for argument in arguments {
             guard let equals = argument.firstIndex(of: "="), equals > argument.startIndex else {
-                throw CommandFailure(.usage, "\(flag) \(argument) is no pair", fix: "write \(flag) name=value")
+                throw CommandFailure(.usage, "--label \(argument) is no label", fix: "write --label name=value")
             }
-            object[String(argument[..<equals])] = .string(String(argument[argument.index(after: equals)...]))
+            let name = String(argument[..<equals])
+            let value = argument[argument.index(after: equals)...]
+            guard value.hasPrefix("@") else {
+                labels[name] = .string(String(value))
+                continue
+            }
+            var member: JSONValue? = input
+            for key in value.dropFirst().split(separator: ".") { member = member?[String(key)] }
+            guard let member else {
+                throw CommandFailure(.usage, "--label \(argument): the input has no \(value.dropFirst())", fix: "write --label name=value")
+            }
+            labels[name] = .string(member.stringValue ?? member.compactText)
         }
-        return object
+        return labels
     }
 }
 

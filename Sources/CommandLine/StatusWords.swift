@@ -1,6 +1,6 @@
 // Statuses and times as people read them: a glyph and the word, and durations that fit a column.
 
-import Foundation
+package import Foundation
 import WorkflowModel
 
 extension Console {

@@ -14,6 +14,9 @@ final class BlockScope {
     /// The step whose block this is; nil for the workflow's own.
     let parent: StepScope?
     private let indices: [String: Int]
+    // By step, the number of the last search that came past it.
+    private var visits: [Int]
+    private var search = 0
 
     init(ids: [String?], needs: [[String]]?, parent: StepScope?) {
         self.ids = ids
@@ -23,6 +26,7 @@ final class BlockScope {
             if let id, indices[id] == nil { indices[id] = index }
         }
         self.indices = indices
+        visits = [Int](repeating: 0, count: needs == nil ? 0 : ids.count)
         rule = needs.map { .graph($0.map { names in names.compactMap { indices[$0] } }) } ?? .sequence
     }
 
@@ -34,11 +38,14 @@ final class BlockScope {
         switch rule {
         case .sequence: return earlier < later
         case .graph(let needs):
-            var seen = Set(needs[later])
+            if needs[later].contains(earlier) { return true }
+            search += 1
             var open = needs[later]
             while let next = open.popLast() {
                 if next == earlier { return true }
-                for need in needs[next] where seen.insert(need).inserted { open.append(need) }
+                if visits[next] == search { continue }
+                visits[next] = search
+                open.append(contentsOf: needs[next])
             }
             return false
         }

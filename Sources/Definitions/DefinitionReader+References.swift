@@ -29,14 +29,14 @@ extension DefinitionReader {
         } else if reference.root == "steps", let scope = place.steps {
             checkStep(reference, offset, in: field, scope, place, length: length)
         } else if reference.root == "run", let member = reference.path.first, !Self.runMembers.contains(member) {
-            let meant = Suggestion.closest(to: member, among: Self.runMembers).map { "did you mean \"\($0)\"?" }
+            let meant = closest(to: member, among: Self.runMembers).map { "did you mean \"\($0)\"?" }
             report(
                 .unknownMember, "`run` has no \(Wording.quoted(member))", atByte: offset, length: length(1), in: field,
                 fix: meant ?? "run has \(Wording.either(Self.runMembers))")
         }
     }
 
-    private func fix(forRoot root: String, _ place: ExpressionPlace) -> String {
+    private mutating func fix(forRoot root: String, _ place: ExpressionPlace) -> String {
         switch place {
         case .agent, .agentSuccess:
             if ["input", "steps", "run"].contains(root) { return "hand it over in the step's `with`, and write with.NAME here" }
@@ -46,7 +46,7 @@ extension DefinitionReader {
             if place.steps?.visible.contains(root) == true { return "write steps.\(root).output" }
         }
         if Self.laterRoots.contains(root) { return "`\(root)` belongs to parts of the language that this release cannot run yet" }
-        if let meant = Suggestion.closest(to: root, among: place.roots) { return "did you mean \"\(meant)\"?" }
+        if let meant = closest(to: root, among: place.roots) { return "did you mean \"\(meant)\"?" }
         return "there \(place.roots.count == 1 ? "is" : "are") \(place.roots.joined(separator: ", "))"
     }
 
@@ -81,7 +81,7 @@ extension DefinitionReader {
                 fix: "add needs: [\(id)]")
             return
         case .unknown:
-            let meant = Suggestion.closest(to: id, among: scope.visible).map { "did you mean \"\($0)\"?" }
+            let meant = closest(to: id, among: scope.visible).map { "did you mean \"\($0)\"?" }
             report(
                 .unknownStep, "there is no step \(step) here", atByte: offset, length: length(1), in: field,
                 fix: meant ?? "steps inside of another step are seen through its `output` only")
@@ -94,7 +94,7 @@ extension DefinitionReader {
         }
         let member = reference.path[1]
         if !Self.stepMembers.contains(member) {
-            let meant = Suggestion.closest(to: member, among: Self.stepMembers).map { "did you mean \"\($0)\"?" }
+            let meant = closest(to: member, among: Self.stepMembers).map { "did you mean \"\($0)\"?" }
             report(
                 .unknownMember, "a step has no \(Wording.quoted(member)); it has \(Wording.either(Self.stepMembers))", atByte: offset,
                 length: length(2), in: field, fix: meant ?? "for a part of its result write steps.\(id).output.\(member)")

@@ -66,7 +66,7 @@ extension DefinitionReader {
                 report(.outOfRange, "a failure type or code has 1 to 64 characters", at: element)
                 continue
             }
-            if !types.contains(name), let meant = Suggestion.closest(to: name, among: types) {
+            if !types.contains(name), let meant = closest(to: name, among: types) {
                 report(
                     .unknownFailure, "\(Wording.quoted(name)) is no failure type; it is compared with the agent's own codes", at: element,
                     fix: "did you mean \"\(meant)\"?")

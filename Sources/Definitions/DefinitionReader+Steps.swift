@@ -160,7 +160,7 @@ extension DefinitionReader {
             report(.misplacedExpression, "the agent of a step cannot be computed", at: field, fix: "write one step for each agent, with an `if`")
         } else if !agentNames.contains(name) {
             let exist = agentNames.isEmpty ? "there are none: describe it under `agents`" : "known agents: \(Wording.some(agentNames))"
-            let meant = Suggestion.closest(to: name, among: agentNames).map { "did you mean \"\($0)\"?" }
+            let meant = closest(to: name, among: agentNames).map { "did you mean \"\($0)\"?" }
             report(.unknownAgent, "the agent \(Wording.quoted(name)) does not exist", at: field, fix: meant ?? exist)
         }
         return .named(name)
@@ -199,8 +199,9 @@ extension DefinitionReader {
             } else if !seen.insert(name).inserted {
                 report(.duplicateNeed, "\(Wording.quoted(name)) is listed twice", at: element, fix: "remove one")
             } else if scope.block.index(of: name) == nil {
+                if bag.isFull { continue }
                 let others = scope.block.ids.compactMap { $0 }.filter { $0 != id }
-                let meant = Suggestion.closest(to: name, among: others).map { "did you mean \"\($0)\"?" }
+                let meant = closest(to: name, among: others).map { "did you mean \"\($0)\"?" }
                 report(
                     .unknownStep, "step \(Wording.quoted(id)) needs \(Wording.quoted(name)), which does not exist", at: element,
                     fix: meant ?? "this graph has \(Wording.some(others))")

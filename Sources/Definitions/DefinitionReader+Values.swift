@@ -105,7 +105,7 @@ extension DefinitionReader {
     mutating func unknownWord(_ text: String, of words: [String], at field: Field) {
         report(
             .unknownWord, "\(Self.subject(field)) is \(Wording.either(words)), not \(Wording.quoted(text))", at: field,
-            fix: Suggestion.closest(to: text, among: words).map { "did you mean \"\($0)\"?" })
+            fix: closest(to: text, among: words).map { "did you mean \"\($0)\"?" })
     }
 
     /// Text that is formed as a name.

@@ -9,6 +9,8 @@ struct DefinitionReader {
     var bag = DiagnosticBag()
     /// The agents that steps may name.
     var agentNames: [String] = []
+    // How many more words may be compared: a huge file with a mistake in every line gets no suggestions towards its end.
+    private var comparisons = 200_000
 
     init(options: DecodingOptions, source: SourceText?) {
         self.options = options
@@ -22,6 +24,13 @@ struct DefinitionReader {
         bag.add(
             Diagnostic(
                 code: code, message: message(), path: field.path.text, position: field.node.position, length: field.node.length, fix: fix))
+    }
+
+    /// The candidate that `word` was most likely meant to be.
+    mutating func closest(to word: String, among candidates: [String]) -> String? {
+        guard !bag.isFull, comparisons >= candidates.count else { return nil }
+        comparisons -= candidates.count
+        return Suggestion.closest(to: word, among: candidates)
     }
 
     /// Reports a key rather than its value.

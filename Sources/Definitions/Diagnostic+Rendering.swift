@@ -26,7 +26,7 @@ extension Diagnostic {
         let number = String(position.line)
         let gutter = String(repeating: " ", count: max(5, number.count + 1))
         let line = Array(source.line(position.line).unicodeScalars)
-        let column = min(position.column - 1, line.count)
+        let column = max(0, min(position.column - 1, line.count))
         let start = line.count <= Self.excerptWidth ? 0 : max(0, min(column - Self.excerptWidth / 3, line.count - Self.excerptWidth))
         let window = line[start..<min(line.count, start + Self.excerptWidth)]
         let excerpt = (start > 0 ? "…" : "") + String(window.map(Self.printable)) + (window.endIndex < line.count ? "…" : "")

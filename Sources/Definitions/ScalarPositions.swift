@@ -13,8 +13,11 @@ enum ScalarPositions {
         case .literal, .folded:
             while place < bytes.count, bytes[place] != 0x0A, bytes[place] != 0x0D { place += 1 }
         }
-        if node.style == .literal || node.style == .folded { skipSpace(bytes, &place) }
         let target = min(offset, text.count)
+        if node.style == .literal || node.style == .folded {
+            skipSpace(bytes, &place)
+            while index < target, isSpace(text[index]) { index += 1 }
+        }
         while index < target {
             guard place < bytes.count else { return node.position }
             if isSpace(text[index]), isSpace(bytes[place]) {

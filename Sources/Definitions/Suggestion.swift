@@ -1,8 +1,6 @@
 // "Did you mean": the nearest word of a list.
 
 package enum Suggestion {
-    /// No more candidates than this are looked at, so that a huge file with many mistakes stays quick to check.
-    private static let candidateLimit = 2000
     private static let lengthLimit = 64
 
     /// The candidate that `word` was most likely meant to be; nil where none is near.
@@ -11,7 +9,7 @@ package enum Suggestion {
         guard !letters.isEmpty, letters.count <= lengthLimit else { return nil }
         let folded = fold(word)
         var best: (distance: Int, candidate: String)?
-        for candidate in candidates.lazy.prefix(candidateLimit) where candidate != word {
+        for candidate in candidates where candidate != word {
             if fold(candidate) == folded { return candidate }
             let other = Array(candidate.utf8)
             let bound = max(1, min(letters.count, other.count) / 3)

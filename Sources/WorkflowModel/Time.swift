@@ -137,7 +137,7 @@ extension Duration {
 
     /// A duration from seconds. What is not a number is zero; what is too large is a thousand years.
     public init(seconds: Double) {
-        guard seconds.isFinite || seconds == .infinity else {
+        guard !seconds.isNaN else {
             self = .zero
             return
         }

@@ -18,6 +18,7 @@ extension Worker {
                 let (session, outcomes, room) = state.nextExchange()
                 guard let session, !outcomes.isEmpty || room > 0 else {
                     // Without a session there is nobody to report to; the outcomes' leases are over.
+                    for outcome in outcomes { noteDropped(outcome) }
                     await state.wakeup.wait(upTo: configuration.pollInterval)
                     continue
                 }
@@ -119,10 +120,7 @@ extension Worker {
             if held {
                 metrics.count(.tasksSettled, outcome.status.rawValue)
             } else {
-                metrics.count(.resultsDropped)
-                log.notice(
-                    "Result dropped: the lease had passed on",
-                    metadata: [.runID: "\(outcome.key.runID)", .stepPath: "\(outcome.key.path)", .fence: "\(outcome.fence)"])
+                noteDropped(outcome)
             }
         }
         if !outcomes.isEmpty { wakeCoordinators() }
@@ -132,12 +130,20 @@ extension Worker {
         }
     }
 
+    private func noteDropped(_ outcome: SettledTask) {
+        metrics.count(.resultsDropped)
+        log.notice(
+            "Result dropped: the lease had passed on",
+            metadata: [.runID: "\(outcome.key.runID)", .stepPath: "\(outcome.key.path)", .fence: "\(outcome.fence)"])
+    }
+
     /// The session is gone: calls are ended, results dropped, and a new session registered.
     func abandon(_ session: SessionID) {
         guard state.phase.session == session else { return }
-        let lost = state.loseSession()
+        let (calls, outcomes) = state.loseSession()
         metrics.count(.leasesLost)
-        log.warning("The lease was lost", metadata: [.sessionID: "\(session)", .count: "\(lost)"])
+        log.warning("The lease was lost", metadata: [.sessionID: "\(session)", .count: "\(calls)"])
+        for outcome in outcomes { noteDropped(outcome) }
     }
 }
 

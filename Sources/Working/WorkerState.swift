@@ -109,16 +109,15 @@ final class WorkerState: Sendable {
 
     /// The session is gone: what was under way belongs to others, and what was not reported never will be.
     ///
-    /// - Returns: how many attempts were given up.
-    func loseSession() -> Int {
-        let lost = inner.withLock { inner in
+    /// - Returns: how many calls were given up, and the outcomes that nobody will take any more.
+    func loseSession() -> (calls: Int, outcomes: [SettledTask]) {
+        let (lost, outcomes) = inner.withLock { inner in
             inner.phase = .none
-            let lost = Array(inner.running.values)
-            inner.outbox.removeAll()
-            return lost
+            defer { inner.outbox.removeAll() }
+            return (Array(inner.running.values), inner.outbox)
         }
         for execution in lost { execution.stop.signal() }
-        return lost.count
+        return (lost.count, outcomes)
     }
 
     func stopAll() {

@@ -6,6 +6,7 @@ import Coordination
 import Logging
 import Postgres
 import RunStore
+import ServerSettings
 import Telemetry
 import WorkflowModel
 

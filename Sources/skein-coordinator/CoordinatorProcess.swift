@@ -7,6 +7,7 @@ import Logging
 import Postgres
 import RunStore
 import Schema
+import ServerSettings
 import ServiceLifecycle
 import Synchronization
 import Telemetry

@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import Postgres
 import ServiceLifecycle
+import ServerSettings
 import Telemetry
 import WorkflowModel
 import Working

@@ -1,8 +1,12 @@
 // Looking at runs, waiting for them, cancelling them.
 
-import AdminAPI
+@testable import AdminAPI
 import HTTPTypes
+import Hummingbird
+import NIOCore
 import PostgresTestKit
+import RunStore
+import Synchronization
 import Testing
 import WorkflowModel
 
@@ -182,18 +186,21 @@ struct RunRouteTests {
 
     @Test("a stream without news says that it is alive, and ends when the service stops")
     func heartbeat() async throws {
-        let configuration = AdminConfiguration.quick
-        try await Service.run(configuration) { service in
+        try await Service.run(.quick) { service in
             try await service.applyWaiting()
             let id = try await service.start("waiting")
-            async let stream = service.get("/api/v1/runs/\(id)/events")
-            try await waitUntil("the stream has been quiet for a while") {
-                service.metrics.value(of: .runsSubmitted) == 1
-            }
-            try await Task.sleep(for: .milliseconds(600))
+            let route = try #require(AdminAPI.streamRoutes.first)
+            let request = Request(
+                head: HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: "/api/v1/runs/\(id)/events"), body: .init(buffer: .init()))
+            let caller = Caller(namespace: "default", scopes: [.read])
+            let call = Call(request: request, requestID: "r", caller: caller, captures: ["id": id], query: [:])
+            let response = try await route.handler(service.api, call)
+            let reader = StreamReader()
+            async let stream: Void = response.body.write(reader)
+            try await waitUntil("the stream says that it is alive") { reader.text.contains(": still here\n\n") }
             service.api.endStreams()
-            let answer = try await stream
-            #expect(answer.text.contains(": still here"))
+            try await stream
+            #expect(reader.hasFinished)
         }
     }
 
@@ -215,4 +222,15 @@ struct RunRouteTests {
             #expect(wrong.code == "invalid_parameter")
         }
     }
+}
+
+/// Takes what a stream writes, so that a test can look at it while it goes on.
+private final class StreamReader: ResponseBodyWriter, Sendable {
+    private let state = Mutex((text: "", hasFinished: false))
+
+    var text: String { state.withLock { $0.text } }
+    var hasFinished: Bool { state.withLock { $0.hasFinished } }
+
+    func write(_ buffer: ByteBuffer) async throws { state.withLock { $0.text += String(buffer: buffer) } }
+    func finish(_ trailingHeaders: HTTPFields?) async throws { state.withLock { $0.hasFinished = true } }
 }

@@ -108,7 +108,7 @@ struct GoodDefinitionTests {
     func hashIsStable() throws {
         let definition = try decode("workflow: smallest\nsteps: [ { id: only, set: 1 } ]\n")
         #expect(DefinitionEncoder.json(definition).canonicalText == #"{"steps":[{"id":"only","set":1}],"workflow":"smallest"}"#)
-        #expect(contentHash(definition) == "PINNED")
+        #expect(contentHash(definition) == "1cbda1764a104c96f387662c3cbe369316c4ea7b334d884227fa6fb040bbfd3c")
     }
 
     @Test("noop agents are taken where tests and benchmarks allow them")

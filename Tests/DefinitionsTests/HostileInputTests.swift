@@ -148,7 +148,7 @@ struct HostileInputTests {
         let texts = try Fixtures.good.map { Array(try $0.text.utf8) }
         for _ in 0..<40 {
             var bytes = generator.pick(texts)
-            for _ in 0..<Int.random(in: 1...6, using: &generator) {
+            for _ in 0..<Int.random(in: 1...6, using: &generator) where !bytes.isEmpty {
                 let place = Int.random(in: bytes.indices, using: &generator)
                 switch Int.random(in: 0..<4, using: &generator) {
                 case 0: bytes.remove(at: place)

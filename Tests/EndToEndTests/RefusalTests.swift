@@ -12,13 +12,13 @@ extension EndToEnd {
         private static let malformed: [(source: String, says: String, line: Int64)] = [
             ("workflow: broken\nsteps: []\n", "step", 2),
             ("workflow: broken\nsteps:\n\t- id: a\n", "tab", 3),
-            ("workflow: broken\nsteps:\n  - { id: a, sett: 1 }\n", "set", 3),
+            ("workflow: broken\nsteps:\n  - { id: a, set: 1, iff: true }\n", "iff", 3),
             ("workflow: broken\nsteps:\n  - { id: a, set: 1 }\n  - { id: a, set: 2 }\n", "a", 4),
             ("workflow: broken\nsteps:\n  - { id: a, set: \"${{ steps.b.output }}\" }\n", "b", 3),
-            ("workflow: broken\nsteps:\n  - { id: a, set: \"${{ 1 + }}\" }\n", "", 3),
+            ("workflow: broken\nsteps:\n  - { id: a, set: \"${{ 1 + }}\" }\n", "value was expected", 3),
             ("workflow: broken\nsteps:\n  - { id: a, agent: nobody }\n", "nobody", 3),
-            ("workflow: broken\ngraph:\n  - { id: a, needs: [b], set: 1 }\n  - { id: b, needs: [a], set: 2 }\n", "", 3),
-            ("workflow: broken\nsteps:\n  - { id: a, if: \"${{ 'yes' }}\", set: 1 }\n", "", 3),
+            ("workflow: broken\ngraph:\n  - { id: a, needs: [b], set: 1 }\n  - { id: b, needs: [a], set: 2 }\n", "wait for each other", 3),
+            ("workflow: broken\nsteps:\n  - { id: a, if: \"${{ 'yes' }}\", set: 1 }\n", "boolean", 3),
             ("workflow: broken\nsteps:\n  - id: a\n    agent: { kind: http }\n", "url", 4),
         ]
 

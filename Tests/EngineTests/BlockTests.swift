@@ -36,7 +36,9 @@ import WorkflowModel
     @Test("a failure with `onError: continue` is readable, and the sequence goes on")
     func goesOn() throws {
         var story = try Story.started(
-            .steps([.agent("a", onError: .continue), .agent("b", with: ["why": "${{ steps.a.error.type }}", "was": "${{ steps.a.output }}"])]))
+            .steps([
+                .agent("a", onError: .continue), .agent("b", with: ["why": "${{ steps.a.error.type }}", "was": "${{ steps.a.output }}"]),
+            ]))
         try story.fail("a", .clientError)
         #expect(story.said == ["dequeue a", "failed a", "enqueue b"])
         #expect(story.input(of: "b") == ["why": "4xx", "was": nil])
@@ -282,7 +284,9 @@ import WorkflowModel
     @Test("a failure deep inside fails every block on the way, with the path of the step that failed")
     func deepFailure() throws {
         var story = try Story.started(
-            .steps([.block("a", .graph([.block("b", .steps([.block("c", .graph([.agent("d"), .agent("e")]))])), .agent("f")])), .agent("g")]))
+            .steps([
+                .block("a", .graph([.block("b", .steps([.block("c", .graph([.agent("d"), .agent("e")]))])), .agent("f")])), .agent("g"),
+            ]))
         try story.claim("a.b.c.e")
         try story.claim("a.f")
         try story.fail("a.b.c.d", .clientError, code: "deep")
@@ -316,7 +320,9 @@ import WorkflowModel
     @Test("a skipped block starts nothing, and its output is null")
     func skippedBlock() throws {
         let story = try Story.started(
-            .steps([.block("b", .steps([.agent("x")]), if: "input.n > 1"), .set("after", ["${{ steps.b.status }}", "${{ steps.b.output }}"])]))
+            .steps([
+                .block("b", .steps([.agent("x")]), if: "input.n > 1"), .set("after", ["${{ steps.b.status }}", "${{ steps.b.output }}"]),
+            ]))
         #expect(story.status("b") == .skipped)
         #expect(story.status("b.x") == nil)
         #expect(story.output == ["skipped", nil])

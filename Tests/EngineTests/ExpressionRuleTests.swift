@@ -15,7 +15,9 @@ import WorkflowModel
         #expect(story.step("b")?.attempts == 0)
     }
 
-    @Test("an error in a condition fails the step, with the source and never with data", arguments: ["input.secret.x > 1", "input.n", "1 / 0 == 1"])
+    @Test(
+        "an error in a condition fails the step, with the source and never with data",
+        arguments: ["input.secret.x > 1", "input.n", "1 / 0 == 1"])
     func conditionError(source: String) throws {
         let story = try Story.started(.steps([.agent("a", if: source), .agent("b")]), input: ["n": 42])
         let failure = try #require(story.ending?.failure)

@@ -31,7 +31,9 @@ import WorkflowModel
     // What the engine asks for.
     private static func missing(_ frame: inout Frame, _ input: Input) throws -> MissingFacts {
         let refusal = refusal(&frame, input)
-        guard case .incomplete(let missing) = refusal else { throw Violation("questions", "\(input) was answered: \(String(describing: refusal))") }
+        guard case .incomplete(let missing) = refusal else {
+            throw Violation("questions", "\(input) was answered: \(String(describing: refusal))")
+        }
         return missing
     }
 

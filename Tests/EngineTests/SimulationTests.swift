@@ -36,12 +36,40 @@ import WorkflowModel
                     let settled = store.steps[entry.index]?.settled
                     let result = expected.results[entry.index]
                     guard settled?.status == result?.status, settled?.output?.value ?? .null == result?.output ?? .null else {
-                        throw Violation("output", "\(entry.path) is \(String(describing: settled)) instead of \(String(describing: result))")
+                        throw Violation(
+                            "output", "\(entry.path) is \(String(describing: settled)) instead of \(String(describing: result))")
                     }
                 }
             } catch {
                 Issue.record("SKEIN_SEED=\(seed): \(error)")
             }
         }
+    }
+
+    @Test("the random runs see every command, every ending, and every kind of attempt")
+    func variety() throws {
+        var seen: Set<String> = []
+        var endings: Set<RunStatus> = []
+        var failures: Set<FailureType> = []
+        for seed in 0..<400 as Range<UInt64> {
+            var simulation = try Simulation(seed: seed, flavour: .any)
+            try simulation.play()
+            let store = simulation.store
+            if let status = store.ending?.status { endings.insert(status) }
+            for step in store.steps { if let type = step?.settled.failure?.type { failures.insert(type) } }
+            for line in store.journal {
+                // The verb, and for attempts how they ended.
+                let words = line.split(separator: " ").map { String($0) }
+                seen.insert(words[0] == "attempt" ? "attempt " + words[2...].joined(separator: " ") : words[0])
+            }
+        }
+        #expect(endings == [.succeeded, .failed, .timedOut, .cancelled])
+        #expect(failures.isSuperset(of: [.expression, .schema, .poison, .cancelled, .timeout, .clientError]))
+        #expect(
+            seen == [
+                "enqueue", "requeue", "back", "wake", "dequeue", "tell", "keep", "drop", "event", "end", "succeeded", "failed", "skipped",
+                "cancelled", "attempt failed", "attempt timed_out", "attempt lost", "attempt released", "attempt cancelled",
+                "attempt succeeded discarded",
+            ])
     }
 }

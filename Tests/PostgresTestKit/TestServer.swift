@@ -3,6 +3,7 @@
 import EmbeddedPostgres
 import Foundation
 public import Postgres
+import Synchronization
 
 /// A server for tests: the one that `SKEIN_TEST_DATABASE_URL` names, or a private one on a unix socket in a temporary directory.
 ///
@@ -12,16 +13,16 @@ public final class TestServer: Sendable {
     public let configuration: PostgresConfiguration
     /// The data directory of a private server.
     public let dataDirectory: String?
-    /// The postmaster of a private server, for tests that stop or kill it.
-    public let processID: Int32?
-    private let server: EmbeddedPostgres?
+    private let server: Mutex<EmbeddedPostgres?>
 
     private init(_ configuration: PostgresConfiguration, _ server: EmbeddedPostgres?) {
         self.configuration = configuration
-        self.server = server
+        self.server = Mutex(server)
         dataDirectory = server?.dataDirectory.path(percentEncoded: false)
-        processID = server?.processID
     }
+
+    /// The postmaster of a private server, for tests that stop or kill it.
+    public var processID: Int32? { server.withLock { $0?.processID } }
 
     private static let started = Result { try start() }
 
@@ -56,11 +57,23 @@ public final class TestServer: Sendable {
         }
     }
 
-    /// Stops a server that `startPrivate` started, as `pg_ctl stop -m immediate` would, and removes its data.
+    /// Ends a private server as a crash would, and returns when it is gone. Its data stays.
+    public func crash() {
+        server.withLock { $0?.stop(.immediate, timeout: 10) }
+    }
+
+    /// Starts a private server again after `crash`; it recovers first.
+    public func restart() throws {
+        try server.withLock { server in
+            if let settings = server?.settings { server = try EmbeddedPostgres.start(settings) }
+        }
+    }
+
+    /// Ends a private server and removes its data.
     public func stop() {
-        guard let server else { return }
-        server.stop(.immediate, timeout: 10)
-        try? FileManager.default.removeItem(at: server.settings.directory)
+        crash()
+        guard let directory = server.withLock({ $0?.settings.directory }) else { return }
+        try? FileManager.default.removeItem(at: directory)
     }
 
     // MARK: Leftovers

@@ -14,7 +14,8 @@ import WorkflowModel
         var ones = Fixed(bits: .max)
         var zeros = Fixed(bits: 0)
         #expect(UUIDBytes.version7(unixMilliseconds: 0x0192_3456_789A, random: &ones).description == "01923456-789a-7fff-bfff-ffffffffffff")
-        #expect(UUIDBytes.version7(unixMilliseconds: 0x0192_3456_789A, random: &zeros).description == "01923456-789a-7000-8000-000000000000")
+        #expect(
+            UUIDBytes.version7(unixMilliseconds: 0x0192_3456_789A, random: &zeros).description == "01923456-789a-7000-8000-000000000000")
     }
 
     @Test("ids of version 7 sort by their time, as bytes and as text")
@@ -45,7 +46,8 @@ import WorkflowModel
     @Test(
         "anything else is no id",
         arguments: [
-            "", "01923456", "01923456789a7bcdbeef0123456789ab", "01923456-789a-7bcd-beef-0123456789a", "01923456-789a-7bcd-beef-0123456789abc",
+            "", "01923456", "01923456789a7bcdbeef0123456789ab", "01923456-789a-7bcd-beef-0123456789a",
+            "01923456-789a-7bcd-beef-0123456789abc",
             "01923456-789a-7bcd-beef-0123456789ag", "{1923456-789a-7bcd-beef-0123456789ab", "019234567-89a-7bcd-beef-0123456789ab",
             "01923456-789a-7bcd-beef-0123456789\u{E9}", "01923456_789a_7bcd_beef_0123456789ab", " 01923456-789a-7bcd-beef-0123456789ab",
         ])
@@ -101,7 +103,9 @@ import WorkflowModel
         #expect(Failure(json: ["type": "quantum", "code": "7", "message": "m"]).code == "7")
     }
 
-    @Test("what is no failure reads as a custom one", arguments: [JSONValue.null, "text", [], [:], ["attempt": "x", "path": 3, "retryAfterSeconds": "soon"]])
+    @Test(
+        "what is no failure reads as a custom one",
+        arguments: [JSONValue.null, "text", [], [:], ["attempt": "x", "path": 3, "retryAfterSeconds": "soon"]])
     func garbage(json: JSONValue) {
         #expect(Failure(json: json) == Failure(type: .custom, message: ""))
     }

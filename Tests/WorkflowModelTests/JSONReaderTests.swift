@@ -25,7 +25,8 @@ import WorkflowModel
     @Test(
         "documents are read as what they are",
         arguments: [
-            ("null", .null), ("true", true), (" \t\r\nfalse\n", false), ("0", 0), ("-0", 0), ("-12", -12), ("1.5", 1.5), ("1e2", .double(100)),
+            ("null", .null), ("true", true), (" \t\r\nfalse\n", false), ("0", 0), ("-0", 0), ("-12", -12), ("1.5", 1.5),
+            ("1e2", .double(100)),
             ("1E+2", .double(100)), ("-0.0", .double(-0.0)), ("2.0", .double(2)), ("\"\"", ""), ("[]", []), ("{}", [:]),
             ("[1,[2,[3]]]", [1, [2, [3]]]), (#"{"a":{"b":[null]}}"#, ["a": ["b": [nil]]]), (" [ 1 , 2 ] ", [1, 2]),
             (#" { "a" : 1 , "b" : 2 } "#, ["a": 1, "b": 2]),
@@ -41,9 +42,11 @@ import WorkflowModel
     @Test(
         "what the grammar forbids is refused at its byte, by the scan and by the parser alike",
         arguments: [
-            ("", 0), ("  ", 2), ("nul", 0), ("nulll", 4), ("tru", 0), ("True", 0), ("[1,]", 3), ("[1 2]", 3), ("[", 1), ("[1", 2), ("[,1]", 1),
+            ("", 0), ("  ", 2), ("nul", 0), ("nulll", 4), ("tru", 0), ("True", 0), ("[1,]", 3), ("[1 2]", 3), ("[", 1), ("[1", 2),
+            ("[,1]", 1),
             ("{", 1), ("{\"a\"", 4), ("{\"a\":", 5), ("{\"a\":1", 6), ("{\"a\" 1}", 5), ("{a:1}", 1), ("{\"a\":1,}", 7), ("{'a':1}", 1),
-            ("01", 0), ("-", 0), ("-01", 0), ("+1", 0), (".5", 0), ("1.", 2), ("1.e1", 2), ("1e", 2), ("1e+", 3), ("0x10", 1), ("1_000", 1), ("NaN", 0),
+            ("01", 0), ("-", 0), ("-01", 0), ("+1", 0), (".5", 0), ("1.", 2), ("1.e1", 2), ("1e", 2), ("1e+", 3), ("0x10", 1), ("1_000", 1),
+            ("NaN", 0),
             ("-Infinity", 0), ("\"a", 0), ("\"a\nb\"", 2), ("\"\t\"", 1), (#""\x""#, 1), (#""\u12G4""#, 1), (#""\u12""#, 1), (#""\"#, 1),
             ("1 1", 2), ("{} {}", 3), ("[1]]", 3), ("// c\n1", 0), ("\u{FEFF}1", 0), ("\u{A0}1", 0),
         ])
@@ -59,7 +62,8 @@ import WorkflowModel
         for (text, value) in [
             ("9223372036854775807", JSONValue.int(.max)), ("-9223372036854775808", .int(.min)), ("9223372036854775808", .double(0x1p63)),
             ("-9223372036854775809", .double(-0x1p63)), ("18446744073709551616", .double(0x1p64)),
-            ("123456789012345678901234567890", .double(123456789012345677877719597056)), ("1.7976931348623157e308", .double(.greatestFiniteMagnitude)),
+            ("123456789012345678901234567890", .double(123456789012345677877719597056)),
+            ("1.7976931348623157e308", .double(.greatestFiniteMagnitude)),
             ("5e-324", .double(.leastNonzeroMagnitude)), ("0e300", .double(0)), ("0.0e-9", .double(0)), ("0.1", .double(0.1)),
         ] {
             let read = try JSONValue(parsing: text)
@@ -126,7 +130,10 @@ import WorkflowModel
 
     @Test(
         "half of a surrogate pair is refused where its escape begins",
-        arguments: [#""\ud800""#, #""\ud800x""#, #""\ud800\n""#, #""\ud800\u0041""#, #""\ud800\ud800""#, #""\udc00""#, #""\udc00\ud800""#, #""\udfff""#])
+        arguments: [
+            #""\ud800""#, #""\ud800x""#, #""\ud800\n""#, #""\ud800\u0041""#, #""\ud800\ud800""#, #""\udc00""#, #""\udc00\ud800""#,
+            #""\udfff""#,
+        ])
     func surrogates(text: String) {
         #expect(Self.error(text) == JSONError(problem: .loneSurrogate, offset: 1))
         #expect(Self.scanError(text) == JSONError(problem: .loneSurrogate, offset: 1))
@@ -139,7 +146,9 @@ import WorkflowModel
         guard case .syntax = Self.error("\"\u{0}\"")?.problem else { return #expect(Bool(false), "a raw U+0000 was accepted") }
     }
 
-    @Test("bytes that are not UTF-8 are refused", arguments: [[0x22, 0xFF, 0x22], [0x22, 0xC0, 0x80, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22], [0x22, 0xE2, 0x82]] as [[UInt8]])
+    @Test(
+        "bytes that are not UTF-8 are refused",
+        arguments: [[0x22, 0xFF, 0x22], [0x22, 0xC0, 0x80, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22], [0x22, 0xE2, 0x82]] as [[UInt8]])
     func notUTF8(bytes: [UInt8]) {
         #expect(throws: JSONError(problem: .notUTF8, offset: 0)) { () throws in try JSONText(checking: bytes) }
     }

@@ -9,7 +9,8 @@ import WorkflowModel
         arguments: [
             (.null, "null"), (true, "true"), (-7, "-7"), (.int(.min), "-9223372036854775808"), (1.5, "1.5"), (.double(2), "2.0"),
             (.double(1e300), "1e+300"), (.double(-0.0), "-0.0"), (["b": 1, "a": [nil, false]], #"{"b":1,"a":[null,false]}"#), ("", "\"\""),
-            ("\"\\/\n\r\t\u{8}\u{C}\u{1}\u{1F}\u{7F}", "\"\\\"\\\\/\\n\\r\\t\\u0008\\u000c\\u0001\\u001f\u{7F}\""), ("e\u{301}\u{1F600}", "\"e\u{301}\u{1F600}\""),
+            ("\"\\/\n\r\t\u{8}\u{C}\u{1}\u{1F}\u{7F}", "\"\\\"\\\\/\\n\\r\\t\\u0008\\u000c\\u0001\\u001f\u{7F}\""),
+            ("e\u{301}\u{1F600}", "\"e\u{301}\u{1F600}\""),
         ] as [(JSONValue, String)])
     func compact(value: JSONValue, text: String) throws {
         #expect(value.compactText.utf8.elementsEqual(text.utf8))
@@ -18,7 +19,9 @@ import WorkflowModel
         #expect(read == value)
     }
 
-    @Test("every double survives being written and read", arguments: [0.1, 1 / 3, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi * 1e-200, 123456789.125, 1e21, 1e-7, 4.35])
+    @Test(
+        "every double survives being written and read",
+        arguments: [0.1, 1 / 3, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi * 1e-200, 123456789.125, 1e21, 1e-7, 4.35])
     func doubles(number: Double) throws {
         for value in [number, -number] {
             let read = try JSONValue(parsing: JSONValue.double(value).compactText)
@@ -82,7 +85,10 @@ import WorkflowModel
         #expect(JSONValue.array([1])["a"] == nil)
         #expect(JSONValue.int(3).doubleValue == 3)
         #expect(JSONValue.double(3).intValue == nil)
-        #expect([JSONValue.null, true, 1, 1.5, "", [], [:]].map(\.kindName) == ["null", "boolean", "integer", "number", "string", "array", "object"])
+        #expect(
+            [JSONValue.null, true, 1, 1.5, "", [], [:]].map(\.kindName) == [
+                "null", "boolean", "integer", "number", "string", "array", "object",
+            ])
     }
 
     @Test("a value that cannot be stored gives no text")

@@ -52,7 +52,9 @@ extension ModelStore {
                 throw Violation("skipping", "\(entry.path) was skipped without a reason")
             }
         case .cancelled:
-            guard settled.output == nil, record.attempt == nil else { throw Violation("I11", "\(entry.path) was cancelled and has a result") }
+            guard settled.output == nil, record.attempt == nil else {
+                throw Violation("I11", "\(entry.path) was cancelled and has a result")
+            }
         case .pending, .ready, .running, .waiting: throw Violation("statuses", "\(entry.path) settles as \(settled.status)")
         }
         guard record.losses <= EngineDefaults.lossLimit + 1 else { throw Violation("I15", "\(entry.path) lost \(record.losses) workers") }
@@ -82,7 +84,9 @@ extension ModelStore {
                 task.retryCounts[index] < entries[index].maxAttempts
             else { throw Violation("I15", "\(entry.path) is tried again, which its policy does not grant: \(task.retryCounts)") }
             if let asked = outcome.failure?.retryAfter {
-                guard task.lastDelay == min(asked, .seconds(86_400)) else { throw Violation("I15", "\(entry.path) does not wait as asked") }
+                guard task.lastDelay == min(max(asked, .zero), .seconds(86_400)) else {
+                    throw Violation("I15", "\(entry.path) does not wait as asked")
+                }
             } else {
                 guard task.lastDelay <= entries[index].maxDelay else { throw Violation("I15", "\(entry.path) waits too long") }
             }
@@ -154,7 +158,9 @@ extension ModelStore {
         {
             throw Violation("I9", "\(name) goes on although the block around it is ending")
         }
-        if block != nil, facts.ending == nil, run.root?.ending != nil { throw Violation("I9", "\(name) goes on although the run is ending") }
+        if block != nil, facts.ending == nil, run.root?.ending != nil {
+            throw Violation("I9", "\(name) goes on although the run is ending")
+        }
         guard live > 0 else { throw Violation("I35", "nothing of \(name) is live, and it has not settled") }
     }
 
@@ -225,7 +231,8 @@ extension ModelStore {
                 guard left.phase == .waiting || right.phase == .waiting, left.phase != right.phase else { continue }
                 throw Violation("frames", "\(entry.path) is \(left.phase) in the frame and \(right.phase) in its row")
             case (.notStarted, _), (.pending, _), (.task, _), (.block, _), (.settled, _), (nil, _):
-                throw Violation("frames", "\(entry.path) is \(String(describing: kept)) in the frame and \(String(describing: row)) in the tables")
+                throw Violation(
+                    "frames", "\(entry.path) is \(String(describing: kept)) in the frame and \(String(describing: row)) in the tables")
             }
         }
     }

@@ -57,7 +57,9 @@ struct Workers {
         // Only what the first entry that names it still answers with another attempt.
         for (index, entry) in outline.retry(of: outline.entries[node]).enumerated() {
             let isNamed =
-                entry.on.map { $0.contains(failure.type.rawValue) || $0.contains(failure.code ?? "-") || ($0 == ["*"] && failure.type != .clientError) }
+                entry.on.map {
+                    $0.contains(failure.type.rawValue) || $0.contains(failure.code ?? "-") || ($0 == ["*"] && failure.type != .clientError)
+                }
                 ?? (failure.type != .clientError)
             guard isNamed else { continue }
             let used = index < row.retryCounts.count ? row.retryCounts[index] : 0

@@ -6,9 +6,9 @@ import Postgres
 import WorkflowModel
 
 /// What the settings of a process are, and where each value comes from. Everything is checked before anything is started.
-struct Settings: Sendable {
+package struct Settings: Sendable {
     /// Where a value comes from.
-    enum Origin: Sendable {
+    package enum Origin: Sendable {
         case option, environment, file(String), fallback
 
         func text(for setting: Setting) -> String {
@@ -29,7 +29,7 @@ struct Settings: Sendable {
     /// - Parameters:
     ///   - settings: the keys that the process has.
     ///   - options: what the command line said, nil where it said nothing.
-    init(of settings: [Setting], options: [(Setting, String?)]) async throws {
+    package init(of settings: [Setting], options: [(Setting, String?)]) async throws {
         self.settings = settings
         var given: [AbsoluteConfigKey: ConfigValue] = [:]
         for (setting, value) in options {
@@ -110,30 +110,30 @@ struct Settings: Sendable {
 
 extension Settings {
     /// The text; nil where there is none.
-    func text(_ setting: Setting) -> String? {
+    package func text(_ setting: Setting) -> String? {
         guard let value = values[setting.key]?.text, !value.isEmpty else { return nil }
         return value
     }
 
     /// The text, or an empty one.
-    func string(_ setting: Setting) -> String { text(setting) ?? "" }
+    package func string(_ setting: Setting) -> String { text(setting) ?? "" }
 
-    func integer(_ setting: Setting) -> Int { text(setting).flatMap { Int($0) } ?? 0 }
+    package func integer(_ setting: Setting) -> Int { text(setting).flatMap { Int($0) } ?? 0 }
 
-    func duration(_ setting: Setting) -> Duration { text(setting).flatMap { DurationText.parse($0) } ?? .zero }
+    package func duration(_ setting: Setting) -> Duration { text(setting).flatMap { DurationText.parse($0) } ?? .zero }
 
-    func boolean(_ setting: Setting) -> Bool? { text(setting).flatMap { Setting.boolean($0) } }
+    package func boolean(_ setting: Setting) -> Bool? { text(setting).flatMap { Setting.boolean($0) } }
 
-    func isOn(_ setting: Setting) -> Bool { boolean(setting) ?? false }
+    package func isOn(_ setting: Setting) -> Bool { boolean(setting) ?? false }
 
-    func list(_ setting: Setting) -> [String] {
+    package func list(_ setting: Setting) -> [String] {
         string(setting).split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
     /// Every value with its origin, secrets left out.
     ///
     /// - Parameter derived: what values come to that nobody set and that depend on other settings.
-    func shown(derived: [String: String] = [:]) -> String {
+    package func shown(derived: [String: String] = [:]) -> String {
         let visible = settings.filter { !$0.isHidden || values[$0.key].map { if case .fallback = $0.origin { false } else { true } } ?? false }
         let rows = visible.map { setting in
             let value = values[setting.key]
@@ -148,13 +148,13 @@ extension Settings {
 }
 
 extension Setting {
-    var isSecret: Bool { if case .database = kind { true } else { false } }
+    package var isSecret: Bool { if case .database = kind { true } else { false } }
 }
 
 /// A setting that stops the start.
-struct SettingsError: Error, CustomStringConvertible {
-    let key: String
-    let reason: String
+package struct SettingsError: Error, CustomStringConvertible {
+    package let key: String
+    package let reason: String
 
-    var description: String { "\(key): \(reason)" }
+    package var description: String { "\(key): \(reason)" }
 }

@@ -1,56 +1,61 @@
 // What every binary does the same way: its exit codes, its one line on standard output, its signals.
 
-import ArgumentParser
+package import ArgumentParser
 import Foundation
-import Logging
-import ServiceLifecycle
+package import Logging
+package import ServiceLifecycle
 import Telemetry
 import UnixSignals
 
 /// This release.
-enum Release {
-    static let version = "0.1.0"
+package enum Release {
+    package static let version = "0.1.0"
 }
 
 /// How a process ends when something stops it.
-enum Ending {
+package enum Ending {
     /// The database has a schema that this release does not understand.
-    static let conflict = ExitCode(6)
+    package static let conflict = ExitCode(6)
     /// A setting, or something that a setting names, cannot be used.
-    static let badConfiguration = ExitCode(78)
+    package static let badConfiguration = ExitCode(78)
 
     /// Says why on standard error.
-    static func explain(_ program: String, _ reason: String) {
+    package static func explain(_ program: String, _ reason: String) {
         FileHandle.standardError.write(Data("\(program): \(reason)\n".utf8))
     }
 }
 
 /// A reason to stop that is nobody's mistake in the program: it is explained in a sentence, and gives the exit code.
-struct Stop: Error {
-    let code: ExitCode
-    let reason: String
+package struct Stop: Error {
+    package let code: ExitCode
+    package let reason: String
+
+    package init(code: ExitCode, reason: String) {
+        self.code = code
+        self.reason = reason
+    }
 }
 
 /// One line on standard output, at once.
-func announce(_ line: String) {
+package func announce(_ line: String) {
     FileHandle.standardOutput.write(Data((line + "\n").utf8))
 }
 
 /// A service from a closure, which ends by itself when it is told to stop.
-struct Work: Service, CustomStringConvertible {
-    let description: String
-    let body: @Sendable () async throws -> Void
+package struct Work: Service, CustomStringConvertible {
+    package let description: String
+    package let body: @Sendable () async throws -> Void
 
-    init(_ description: String, _ body: @escaping @Sendable () async throws -> Void) {
+    package init(_ description: String, _ body: @escaping @Sendable () async throws -> Void) {
         self.description = description
         self.body = body
     }
 
-    func run() async throws { try await body() }
+    package func run() async throws { try await body() }
 }
 
 /// Runs services until one of them ends or a signal comes, then stops them from the last to the first.
-func runServices(_ program: String, _ services: [any Service], drainTimeout: Duration, log: Logger) async throws {
+package func runServices(_ program: String, _ services: [any Service], drainTimeout: Duration, log: Logger) async throws {
     // A peer that went away is an error of the write, not a reason to die.
     signal(SIGPIPE, SIG_IGN)
     var configuration = ServiceGroupConfiguration(

@@ -1,9 +1,9 @@
 // What the program says with its exit code, and the one error that commands throw.
 
-import WorkflowModel
+package import WorkflowModel
 
 /// The exit codes. They are a contract: scripts depend on them.
-package enum ExitStatus: Int32, Sendable, Hashable, CaseIterable {
+package enum CommandStatus: Int32, Sendable, Hashable, CaseIterable {
     /// Everything went well; where a run was followed, it succeeded.
     case succeeded = 0
     /// Something unexpected: a bug, or a server's internal error.
@@ -45,8 +45,8 @@ package enum ExitStatus: Int32, Sendable, Hashable, CaseIterable {
     }
 
     /// What following several runs ends with: the worst of them, and `stillRunning` only when nothing worse has ended.
-    package static func worst(of statuses: [ExitStatus]) -> ExitStatus {
-        let order: [ExitStatus] = [.failed, .timedOut, .cancelled, .stillRunning]
+    package static func worst(of statuses: [CommandStatus]) -> CommandStatus {
+        let order: [CommandStatus] = [.failed, .timedOut, .cancelled, .stillRunning]
         return order.first(where: statuses.contains) ?? .succeeded
     }
 
@@ -66,7 +66,7 @@ package enum ExitStatus: Int32, Sendable, Hashable, CaseIterable {
 /// Why a command did not do what it was asked.
 package struct CommandFailure: Error, Sendable {
     /// What the program exits with.
-    package let status: ExitStatus
+    package let status: CommandStatus
     /// One sentence: what went wrong.
     package let message: String
     /// What to do about it.
@@ -74,7 +74,7 @@ package struct CommandFailure: Error, Sendable {
     /// More lines, such as the places of an input that are wrong.
     package let details: [String]
 
-    package init(_ status: ExitStatus, _ message: String, fix: String? = nil, details: [String] = []) {
+    package init(_ status: CommandStatus, _ message: String, fix: String? = nil, details: [String] = []) {
         self.status = status
         self.message = message
         self.fix = fix

@@ -1,12 +1,13 @@
 // One key of the configuration: what it is called on the command line, in the environment and in a file, and what it may be.
 
-import ArgumentParser
+package import ArgumentParser
+import Postgres
 import WorkflowModel
 
 /// A key of the configuration, the same for every binary.
-struct Setting: Sendable {
+package struct Setting: Sendable {
     /// What a value is, and its range.
-    enum Kind: Sendable {
+    package enum Kind: Sendable {
         case text
         /// A connection string; its password is never shown.
         case database
@@ -19,21 +20,21 @@ struct Setting: Sendable {
     }
 
     /// The key as a file has it: `database.url`.
-    let key: String
-    let kind: Kind
+    package let key: String
+    package let kind: Kind
     /// The value when nobody says anything; nil where that depends on other settings.
-    let fallback: String?
+    package let fallback: String?
     /// A sentence.
-    let about: String
-    var isHidden = false
+    package let about: String
+    package var isHidden = false
 
     /// The long option without its dashes: `database-url`.
-    var option: String { key.replacing(".", with: "-") }
+    package var option: String { key.replacing(".", with: "-") }
     /// The environment variable: `SKEIN_DATABASE_URL`.
-    var variable: String { "SKEIN_" + key.replacing(".", with: "_").uppercased() }
+    package var variable: String { "SKEIN_" + key.replacing(".", with: "_").uppercased() }
 
     /// What may stand there, in words.
-    var range: String {
+    package var range: String {
         switch kind {
         case .text, .database: "text"
         case .integer(let range): "\(range.lowerBound) to \(range.upperBound)"
@@ -44,7 +45,7 @@ struct Setting: Sendable {
         }
     }
 
-    var help: ArgumentHelp {
+    package var help: ArgumentHelp {
         var text = about
         if let fallback { text += " Default: \(fallback.isEmpty ? "none" : fallback)." }
         switch kind {
@@ -67,9 +68,12 @@ struct Setting: Sendable {
     }
 
     /// Why `text` cannot be the value; nil when it can.
-    func refusal(of text: String) -> String? {
+    package func refusal(of text: String) -> String? {
         switch kind {
-        case .text, .database, .list: return nil
+        case .text, .list: return nil
+        case .database:
+            let isUnderstood = (try? PostgresConfiguration(text).database(named: "postgres")) != nil
+            return isUnderstood ? nil : "must be a postgresql:// address or key=value pairs"
         case .integer(let bounds):
             return Int(text).map { bounds.contains($0) } ?? false ? nil : "must be a whole number, \(range)"
         case .duration(let bounds):
@@ -79,7 +83,7 @@ struct Setting: Sendable {
         }
     }
 
-    static func boolean(_ text: String) -> Bool? {
+    package static func boolean(_ text: String) -> Bool? {
         switch text.lowercased() {
         case "true", "1", "yes", "on": true
         case "false", "0", "no", "off": false
@@ -90,10 +94,10 @@ struct Setting: Sendable {
 
 extension Option where Value == String? {
     /// The option of a setting.
-    init(_ setting: Setting) { self.init(name: .customLong(setting.option), help: setting.help) }
+    package init(_ setting: Setting) { self.init(name: .customLong(setting.option), help: setting.help) }
 }
 
 extension Flag where Value == Bool? {
     /// The flag of a setting that is true or false.
-    init(_ setting: Setting) { self.init(name: .customLong(setting.option), inversion: .prefixedNo, help: setting.help) }
+    package init(_ setting: Setting) { self.init(name: .customLong(setting.option), inversion: .prefixedNo, help: setting.help) }
 }
