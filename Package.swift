@@ -118,7 +118,7 @@ let package = Package(
         .testTarget(name: "ExpressionsTests", dependencies: ["Expressions", "Patterns", "WorkflowModel"]),
         .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema", "Patterns", "WorkflowModel"]),
         .testTarget(name: "SchemaTests", dependencies: ["Schema", "Postgres", "PostgresTestKit"]),
-        .testTarget(name: "DefinitionsTests", dependencies: ["Definitions", "WorkflowModel"]),
+        .testTarget(name: "DefinitionsTests", dependencies: ["Definitions", "WorkflowModel"], exclude: ["Fixtures"]),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Definitions", "Expressions", "WorkflowModel"]),
         .testTarget(
             name: "AgentCallsTests", dependencies: ["AgentCalls", "WorkflowModel", .nioCore, .nioHTTP1, .nioPosix]),

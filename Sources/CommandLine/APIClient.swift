@@ -115,7 +115,8 @@ package struct APIClient: Sendable {
         var fix: String?
         var details: [String] = []
         switch code {
-        case "unauthenticated": fix = key == nil ? "set SKEIN_API_KEY" : "the key in SKEIN_API_KEY is not valid here; `skein key create` makes one"
+        case "unauthenticated":
+            fix = key == nil ? "set SKEIN_API_KEY" : "the key in SKEIN_API_KEY is not valid here; `skein key create` makes one"
         case "forbidden": fix = "use a key with the scope that this needs; `skein key create --scope write`"
         case "workflow_not_found": fix = "`skein workflow list` shows what there is; `skein workflow apply FILE` registers one"
         case "version_not_found": fix = "`skein workflow show NAME` shows the versions"

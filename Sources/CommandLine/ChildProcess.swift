@@ -72,6 +72,35 @@ final class ChildProcess: Sendable {
         if process.isRunning { kill(process.processIdentifier, signal) }
     }
 
+    /// Kills it and everything that it has started: a worker's calls of local programs lead process groups of their own.
+    func killTree() {
+        guard process.isRunning else { return }
+        let below = Self.descendants(of: process.processIdentifier)
+        // The child first, so that it starts nothing more.
+        kill(process.processIdentifier, SIGKILL)
+        for descendant in below { kill(descendant, SIGKILL) }
+    }
+
+    // From /proc, where there is one: the parent is the second word behind the name in parentheses, which may hold anything.
+    private static func descendants(of root: Int32) -> [Int32] {
+        var children: [Int32: [Int32]] = [:]
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+            guard let processID = Int32(name), let status = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
+                let end = status.lastIndex(of: ")"),
+                let parent = status[end...].split(separator: " ").dropFirst(2).first.flatMap({ Int32($0) })
+            else { continue }
+            children[parent, default: []].append(processID)
+        }
+        var found: [Int32] = []
+        var open = [root]
+        while let next = open.popLast() {
+            let below = children[next] ?? []
+            found += below
+            open += below
+        }
+        return found
+    }
+
     // The first complete line, once.
     private final class FirstLine: Sendable {
         private let text = Mutex<[UInt8]?>([])

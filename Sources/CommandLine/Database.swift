@@ -10,7 +10,8 @@ extension CommandFailure {
         let text = Console.printable(error.debugDescription)
         switch error.code {
         case .connectionFailed, .connectionLost, .connectionClosed, .answerTimeout, .poolTimeout, .poolClosed:
-            self.init(.unreachable, "the database cannot be reached", fix: "check --database-url, and that the server runs", details: [text])
+            self.init(
+                .unreachable, "the database cannot be reached", fix: "check --database-url, and that the server runs", details: [text])
         case .invalidConfiguration:
             self.init(.usage, "the database's address cannot be read", fix: "write postgresql://USER@HOST:PORT/DATABASE", details: [text])
         case .server where error.sqlState == .undefinedTable || error.sqlState == .undefinedFunction || error.sqlState == .unknownSchema:

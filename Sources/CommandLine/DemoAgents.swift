@@ -29,7 +29,8 @@ package struct DemoAgents: Sendable {
         router.get("/livez") { _, _ in "alive\n" }
         router.post("/analyze") { request, _ in try await analyze(request) }
         var logger = Logger(label: "skein.demo-agents")
-        logger.logLevel = .warning
+        // The library reports its own shutdown as an error.
+        logger.logLevel = .critical
         let application = Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)),
             onServerRunning: { channel in onReady("http://127.0.0.1:\(channel.localAddress?.port ?? port)") }, logger: logger)
@@ -73,7 +74,8 @@ package struct DemoAgents: Sendable {
         let file = URL(fileURLWithPath: path).resolvingSymlinksInPath()
         let isAllowed = documents.contains { file.plainPath.hasPrefix($0.plainPath + "/") }
         guard path.hasPrefix("/"), isAllowed else {
-            return .failure(Refusal(status: .forbidden, message: "the path is not in a directory that this agent was started for (--documents)"))
+            return .failure(
+                Refusal(status: .forbidden, message: "the path is not in a directory that this agent was started for (--documents)"))
         }
         let size = (try? FileManager.default.attributesOfItem(atPath: file.plainPath))?[.size] as? Int
         guard let size, let data = FileManager.default.contents(atPath: file.plainPath) else {

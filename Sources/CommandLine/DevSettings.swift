@@ -40,7 +40,9 @@ package struct DevSettings: Sendable {
         let prefix = "skein-dev-"
         let files = FileManager.default
         for name in (try? files.contentsOfDirectory(atPath: root.plainPath)) ?? [] where name.hasPrefix(prefix) {
-            guard let owner = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }), kill(owner, 0) != 0, errno == ESRCH else { continue }
+            guard let owner = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }), kill(owner, 0) != 0, errno == ESRCH else {
+                continue
+            }
             try? files.removeItem(at: root.appending(path: name))
         }
         let unique = String(UInt32.random(in: 0 ... .max), radix: 36)

@@ -72,7 +72,8 @@ package final class DevLock: Sendable {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw CommandFailure(
-                .unexpected, "\(path) cannot be written: \(String(cString: strerror(errno)))", fix: "give another directory with --data-dir")
+                .unexpected, "\(path) cannot be written: \(String(cString: strerror(errno)))", fix: "give another directory with --data-dir"
+            )
         }
         for attempt in 0..<tries {
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return DevLock(descriptor: descriptor) }

@@ -123,7 +123,8 @@ package actor DevSupervisor {
         } else {
             let place = settings.postgresDirectory
             let postgresSettings = EmbeddedPostgresSettings(
-                directory: place, parameters: ["max_connections": "100", "shared_buffers": "64MB"], binaryDirectory: settings.binaryDirectory)
+                directory: place, parameters: ["max_connections": "100", "shared_buffers": "64MB"],
+                binaryDirectory: settings.binaryDirectory)
             let post = post
             do {
                 postgres = try await Blocking.run {
@@ -175,7 +176,8 @@ package actor DevSupervisor {
         environment["SKEIN_DATABASE_URL"] = databaseURL
         let isCoordinator = name == Self.coordinatorName
         let program = try settings.program(isCoordinator ? "skein-coordinator" : "skein-worker")
-        let arguments = isCoordinator
+        let arguments =
+            isCoordinator
             ? ["--address", "127.0.0.1", "--port", String(port), "--drain-timeout", "3s"]
             : [
                 "--name", name, "--slots", String(settings.slots), "--exec-allow", "*", "--drain-timeout", "\(Self.drainSeconds)s",
@@ -245,7 +247,8 @@ package actor DevSupervisor {
             guard let server = postgres else { return }
             postgres = nil
             throw CommandFailure(
-                .unexpected, "the PostgreSQL server has ended", fix: "read \(server.log.plainPath), then start again: no committed work is lost",
+                .unexpected, "the PostgreSQL server has ended",
+                fix: "read \(server.log.plainPath), then start again: no committed work is lost",
                 details: server.lastLogLines.split(separator: "\n").suffix(12).map { Console.printable(String($0)) })
         }
     }
@@ -258,7 +261,7 @@ package actor DevSupervisor {
                 if let restartAt = child.restartAt, restartAt <= now { try start(name) }
             }
         case .draining(let deadline):
-            if now > deadline { for name in workerNames { children[name]?.process?.send(SIGKILL) } }
+            if now > deadline { for name in workerNames { children[name]?.process?.killTree() } }
         case .closing(let deadline):
             if now > deadline { children[Self.coordinatorName]?.process?.send(SIGKILL) }
         case .over: return
@@ -295,7 +298,7 @@ package actor DevSupervisor {
     private func stopEverything() async {
         let isOrderly = children.values.allSatisfy { $0.process == nil }
         phase = .over
-        for child in children.values { child.process?.send(SIGKILL) }
+        for child in children.values { child.process?.killTree() }
         DevState.remove(from: settings.directory)
         if let server = postgres {
             postgres = nil
@@ -321,7 +324,8 @@ package actor DevSupervisor {
         } else {
             lines.append(("workers", "none; start skein-worker with SKEIN_DATABASE_URL set"))
         }
-        lines.append(("state", settings.directory.plainPath + (settings.isEphemeral ? "  (removed at the end)" : "  (kept; logs are there)")))
+        lines.append(
+            ("state", settings.directory.plainPath + (settings.isEphemeral ? "  (removed at the end)" : "  (kept; logs are there)")))
         lines.append(("ready", "in \(took)"))
         lines.append(("try", "skein workflow apply FILE, then skein run start NAME --watch"))
         lines.append(("stop", "Ctrl-C"))

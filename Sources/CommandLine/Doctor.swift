@@ -38,7 +38,8 @@ package struct Finding: Sendable, Hashable {
     /// The finding for programs.
     package var json: JSONValue {
         [
-            "name": .string(name), "verdict": .string(verdict.rawValue), "seen": .string(seen), "remedy": remedy.map { .string($0) } ?? .null,
+            "name": .string(name), "verdict": .string(verdict.rawValue), "seen": .string(seen),
+            "remedy": remedy.map { .string($0) } ?? .null,
             "rows": .array(rows.map { row in (try? JSONValue(parsing: row)) ?? .string(row) }),
         ]
     }
@@ -74,7 +75,9 @@ package enum Doctor {
             """, [.double(Double(Wall.microseconds) / 1_000_000)])[0]
         let isPrimary = !settings.bool(3)
         findings.append(
-            Finding("primary", isPrimary ? .good : .bad, isPrimary ? "takes writes" : "is a standby", remedy: "name the primary in --database-url"))
+            Finding(
+                "primary", isPrimary ? .good : .bad, isPrimary ? "takes writes" : "is a standby",
+                remedy: "name the primary in --database-url"))
         findings.append(durability("fsync", settings.text(0), isGood: settings.text(0) == "on"))
         findings.append(durability("full_page_writes", settings.text(2), isGood: settings.text(2) == "on"))
         let commit = settings.text(1)
@@ -124,7 +127,8 @@ package enum Doctor {
         let (alive, slots, expired) = (row.int32(0), row.int32(1), row.int32(2))
         return [
             Finding(
-                "workers", alive > 0 ? .good : .warning, "\(alive) alive with \(slots) slots", remedy: "start skein-worker; without one no step runs"),
+                "workers", alive > 0 ? .good : .warning, "\(alive) alive with \(slots) slots",
+                remedy: "start skein-worker; without one no step runs"),
             Finding(
                 "leases", expired == 0 ? .good : .warning, expired == 0 ? "none expired" : "\(expired) expired and not reaped",
                 remedy: "a coordinator reaps them within seconds; see that one runs"),
@@ -141,7 +145,8 @@ package enum Doctor {
     private static func finding(_ check: CheckResult) -> Finding {
         let name = "\(check.id) \(check.name)"
         if let failure = check.failure {
-            return Finding(name, .bad, "the check itself failed: \(Console.printable(failure.debugDescription))", remedy: "run `skein migrate`")
+            return Finding(
+                name, .bad, "the check itself failed: \(Console.printable(failure.debugDescription))", remedy: "run `skein migrate`")
         }
         if check.isGood { return Finding(name, .good, check.purpose) }
         let count = check.hasMore ? "more than \(check.rows.count)" : "\(check.rows.count)"

@@ -17,7 +17,8 @@ package enum PrettyJSON {
         case .array(let values):
             return "[\n" + values.map { inner + text($0, indent: inner) }.joined(separator: ",\n") + "\n\(indent)]"
         case .object(let object):
-            return "{\n" + object.members.map { "\(inner)\(quoted($0)): \(text($1, indent: inner))" }.joined(separator: ",\n") + "\n\(indent)}"
+            return "{\n" + object.members.map { "\(inner)\(quoted($0)): \(text($1, indent: inner))" }.joined(separator: ",\n")
+                + "\n\(indent)}"
         case .null, .bool, .int, .double, .string:
             return compact
         }

@@ -46,10 +46,12 @@ package struct RunBoard: Sendable {
             let padding = String(repeating: " ", count: max(0, width - TextTable.width(name)))
             let verb = step["verb"]?.stringValue ?? ""
             let took = step["started_at"]?.stringValue == nil ? "" : HumanTime.duration(step["duration_seconds"]?.doubleValue ?? 0)
-            let columns = "\(verb.padding(toLength: 6, withPad: " ", startingAt: 0))  \(String(repeating: " ", count: max(0, 6 - took.count)))\(took)"
+            let columns =
+                "\(verb.padding(toLength: 6, withPad: " ", startingAt: 0))  \(String(repeating: " ", count: max(0, 6 - took.count)))\(took)"
             let status = step["status"]?.stringValue ?? "?"
             let note = Self.note(step)
-            return "  \(console.glyph(status)) \(name)\(padding)  \(console.styled(columns, .dim))  \(status)\(note.isEmpty ? "" : "  " + console.styled(note, .dim))"
+            return
+                "  \(console.glyph(status)) \(name)\(padding)  \(console.styled(columns, .dim))  \(status)\(note.isEmpty ? "" : "  " + console.styled(note, .dim))"
         }
     }
 
@@ -83,11 +85,12 @@ package struct RunBoard: Sendable {
 
     /// One line for the run among others.
     package func line(on console: Console, name: String) -> String {
-        let live = steps.filter { !(StepStatus(rawValue: $0["status"]?.stringValue ?? "")?.isSettled ?? true) }
-            .compactMap { $0["step"]?.stringValue }
-        let settled = steps.count - live.count
+        let statuses = steps.map { StepStatus(rawValue: $0["status"]?.stringValue ?? "") }
+        let settled = statuses.count { $0?.isSettled ?? false }
+        let live = zip(steps, statuses).filter { $1 == .running || $1 == .waiting || $1 == .ready }.compactMap { $0.0["step"]?.stringValue }
         var text = "\(console.glyph(status)) \(name)  \(status.padding(toLength: 9, withPad: " ", startingAt: 0))"
-        text += "  \(HumanTime.duration(run["duration_seconds"]?.doubleValue ?? 0).leftPadded(to: 6))  \(String(settled).leftPadded(to: 3)) settled"
+        text +=
+            "  \(HumanTime.duration(run["duration_seconds"]?.doubleValue ?? 0).leftPadded(to: 6))  \(String(settled).leftPadded(to: 3)) settled"
         if !live.isEmpty { text += console.styled("  now: " + Console.printable(live.prefix(4).joined(separator: ", ")), .dim) }
         if let error = Self.failure(run["error"]) { text += "  \(console.styled(error, .red))" }
         return text

@@ -111,7 +111,7 @@ package struct RunFollower: Sendable {
             return boards[0].stepLines(on: console) + "  \(footer)".split(separator: "\n").map(String.init)
         }
         let names = boards.map(\.name)
-        let width = min(40, names.map(TextTable.width).max() ?? 0)
+        let width = min(64, names.map(TextTable.width).max() ?? 0)
         var lines = zip(boards, names).map { board, name in
             "  " + board.line(on: console, name: name + String(repeating: " ", count: max(0, width - TextTable.width(name))))
         }

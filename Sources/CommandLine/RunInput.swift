@@ -36,7 +36,8 @@ package enum RunInput {
 
     /// Several inputs, one JSON document a line; empty lines do not count.
     package static func lines(of argument: String) throws -> [JSONValue] {
-        let text = argument == "-"
+        let text =
+            argument == "-"
             ? String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
             : try LocalFile.text(at: argument.hasPrefix("@") ? String(argument.dropFirst()) : argument)
         var inputs: [JSONValue] = []
@@ -51,7 +52,8 @@ package enum RunInput {
         do throws(JSONError) {
             return try JSONValue(parsing: text, limits: JSONLimits(bytes: largest, depth: JSONLimits.standard.depth))
         } catch {
-            throw CommandFailure(.invalid, "\(name) is not JSON: \(error)", fix: "write for example -i '{\"name\": \"value\"}' or -P name=value")
+            throw CommandFailure(
+                .invalid, "\(name) is not JSON: \(error)", fix: "write for example -i '{\"name\": \"value\"}' or -P name=value")
         }
     }
 
@@ -79,7 +81,8 @@ package enum RunInput {
             return
         }
         guard var object = target.objectValue else {
-            throw CommandFailure(.usage, "-P \(whole) leads into something that is not an object", fix: "give that member as a whole with :=")
+            throw CommandFailure(
+                .usage, "-P \(whole) leads into something that is not an object", fix: "give that member as a whole with :=")
         }
         var member = object[name] ?? .object(JSONObject())
         try place(value, at: path.dropFirst(), in: &member, whole: whole)
@@ -126,7 +129,8 @@ package enum LocalFile {
         } catch {
             let isThere = FileManager.default.fileExists(atPath: path)
             throw CommandFailure(
-                .notFound, isThere ? "\(path) cannot be read" : "there is no file \(path)", fix: isThere ? "check its permissions" : "check the path")
+                .notFound, isThere ? "\(path) cannot be read" : "there is no file \(path)",
+                fix: isThere ? "check its permissions" : "check the path")
         }
     }
 }

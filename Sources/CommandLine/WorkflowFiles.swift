@@ -34,7 +34,8 @@ package struct CheckedFile: Sendable {
                     [
                         "severity": .string(finding.severity.rawValue), "code": .string(finding.code.rawValue),
                         "message": .string(finding.message), "line": .int(Int64(finding.position.line)),
-                        "column": .int(Int64(finding.position.column)), "length": .int(Int64(finding.length)), "path": .string(finding.path),
+                        "column": .int(Int64(finding.position.column)), "length": .int(Int64(finding.length)),
+                        "path": .string(finding.path),
                         "fix": finding.fix.map { .string($0) } ?? .null,
                     ]
                 }),
@@ -61,7 +62,8 @@ package enum WorkflowFiles {
             let below = (FileManager.default.enumerator(atPath: argument)?.compactMap { $0 as? String } ?? []).sorted()
             let found = below.filter { path in extensions.contains(String(path.split(separator: ".").last ?? "")) && !path.hasPrefix(".") }
             if found.isEmpty {
-                throw CommandFailure(.notFound, "there are no workflow files below \(argument)", fix: "workflow files end in .yaml, .yml or .json")
+                throw CommandFailure(
+                    .notFound, "there are no workflow files below \(argument)", fix: "workflow files end in .yaml, .yml or .json")
             }
             let root = argument.hasSuffix("/") ? String(argument.dropLast()) : argument
             paths += found.map { "\(root)/\($0)" }
@@ -71,7 +73,8 @@ package enum WorkflowFiles {
 
     /// Reads and checks one file.
     package static func check(_ path: String) throws -> CheckedFile {
-        let source = path == "-"
+        let source =
+            path == "-"
             ? String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self) : try LocalFile.text(at: path)
         let name = path == "-" ? "(standard input)" : path
         return CheckedFile(path: name, source: source, decoded: DefinitionDecoder.decode(source, fileName: name))
@@ -81,7 +84,8 @@ package enum WorkflowFiles {
     package static func explanation(of code: String) throws -> String {
         guard let known = DiagnosticCode(rawValue: code.uppercased()) else {
             throw CommandFailure(
-                .notFound, "there is no code \(Console.printable(code))", fix: "codes look like \(DiagnosticCode.allCases.first?.rawValue ?? "E1001")")
+                .notFound, "there is no code \(Console.printable(code))",
+                fix: "codes look like \(DiagnosticCode.allCases.first?.rawValue ?? "E1001")")
         }
         return known.explanation
     }

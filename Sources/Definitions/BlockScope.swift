@@ -13,6 +13,8 @@ final class BlockScope {
     let rule: Rule
     /// The step whose block this is; nil for the workflow's own.
     let parent: StepScope?
+    /// The ids that are there.
+    private(set) lazy var names = ids.compactMap { $0 }
     private let indices: [String: Int]
     // By step, the number of the last search that came past it.
     private var visits: [Int]
@@ -125,7 +127,7 @@ struct StepScope {
         var ids: [String] = []
         var scope: StepScope? = self
         while let here = scope {
-            ids += here.block.ids.compactMap { $0 }
+            ids += here.block.names
             scope = here.block.parent
         }
         return ids

@@ -30,7 +30,8 @@ public enum DefinitionDecoder {
         guard text.utf8.count <= options.limits.bytes else {
             bag.add(
                 Diagnostic(
-                    code: .tooLarge, message: "the file has \(text.utf8.count) bytes; a workflow has at most \(options.limits.bytes)", path: "",
+                    code: .tooLarge, message: "the file has \(text.utf8.count) bytes; a workflow has at most \(options.limits.bytes)",
+                    path: "",
                     position: .start, fix: "hand large data over as the run's input instead of writing it into the workflow"))
             return DecodedDefinition(definition: nil, diagnostics: bag.sorted)
         }
@@ -38,7 +39,8 @@ public enum DefinitionDecoder {
         guard let root = document(source, fileName, options.limits, &bag) else {
             if bag.errorCount == 0 {
                 bag.add(
-                    Diagnostic(code: .emptyFile, message: "the file is empty", path: "", position: .start, fix: "begin it with workflow: NAME"))
+                    Diagnostic(
+                        code: .emptyFile, message: "the file is empty", path: "", position: .start, fix: "begin it with workflow: NAME"))
             }
             return DecodedDefinition(definition: nil, diagnostics: bag.sorted)
         }
@@ -70,7 +72,9 @@ public enum DefinitionDecoder {
     }
 
     // JSON begins with a brace and a quoted key. So may a YAML file; it is JSON unless it can only be read as YAML.
-    private static func document(_ source: SourceText, _ fileName: String, _ limits: DefinitionLimits, _ bag: inout DiagnosticBag) -> DocumentNode? {
+    private static func document(_ source: SourceText, _ fileName: String, _ limits: DefinitionLimits, _ bag: inout DiagnosticBag)
+        -> DocumentNode?
+    {
         let visible = source.bytes.lazy.filter { $0 != 0x20 && $0 != 0x0A && $0 != 0x0D && $0 != 0x09 }.prefix(2)
         let start = Array(visible)
         let isNamedJSON = fileName.lowercased().hasSuffix(".json")

@@ -12,7 +12,8 @@ extension DefinitionReader {
         for member in members {
             if !NamePattern.agent.matches(member.key) {
                 reportKey(
-                    .invalidName, "\(Wording.quoted(member.key)) cannot be the name of an agent: it takes \(NamePattern.agent.rule)", member,
+                    .invalidName, "\(Wording.quoted(member.key)) cannot be the name of an agent: it takes \(NamePattern.agent.rule)",
+                    member,
                     in: field.path, fix: NamePattern.agent.made(from: member.key).map { "for example \($0)" })
             }
             agentNames.append(member.key)
@@ -23,7 +24,9 @@ extension DefinitionReader {
 
     mutating func agent(_ field: Field) -> AgentDefinition? {
         guard field.members != nil else {
-            report(.wrongType, "an agent is a mapping, but this is \(field.node.kindName)", at: field, fix: "for example { kind: http, url: … }")
+            report(
+                .wrongType, "an agent is a mapping, but this is \(field.node.kindName)", at: field,
+                fix: "for example { kind: http, url: … }")
             return nil
         }
         let kindField = field.members?.first { $0.key == "kind" }.map { field.member($0) }
@@ -138,7 +141,9 @@ extension DefinitionReader {
             let value = field.member(member)
             guard let text = text(value) else { continue }
             if text.unicodeScalars.contains(where: { $0.value < 0x20 && $0.value != 0x09 }) && !text.contains("${{") {
-                report(.invalidHeader, "the value of \(Wording.quoted(member.key)) holds a line break or control character", at: value, fix: "remove it")
+                report(
+                    .invalidHeader, "the value of \(Wording.quoted(member.key)) holds a line break or control character", at: value,
+                    fix: "remove it")
             }
             check(value, text, .agent(secrets: true))
             templates.append(NamedTemplate(name: member.key, value: text))

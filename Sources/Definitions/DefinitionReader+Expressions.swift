@@ -188,7 +188,8 @@ extension DefinitionReader {
         }
         let fix: String
         switch error.kind {
-        case .syntax: fix = error.source.isEmpty ? "write an expression between ${{ and }}" : "an expression is CEL; a literal ${{ is written $${{"
+        case .syntax:
+            fix = error.source.isEmpty ? "write an expression between ${{ and }}" : "an expression is CEL; a literal ${{ is written $${{"
         case .unknownName, .arity: fix = "see the functions of the language reference"
         case .type: fix = "compare or convert: size(x) > 0, string(x)"
         case .evaluation: fix = "correct the constant"

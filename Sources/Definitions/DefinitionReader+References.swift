@@ -24,7 +24,8 @@ extension DefinitionReader {
             checkSecret(reference, of: expression, offset, in: field, place, length: length(reference.path.count))
         } else if !place.roots.contains(reference.root) {
             report(
-                .unknownName, "there is no \(Wording.quoted(reference.root)) in \(place.words)", atByte: offset, length: length(0), in: field,
+                .unknownName, "there is no \(Wording.quoted(reference.root)) in \(place.words)", atByte: offset, length: length(0),
+                in: field,
                 fix: fix(forRoot: reference.root, place))
         } else if reference.root == "steps", let scope = place.steps {
             checkStep(reference, offset, in: field, scope, place, length: length)
@@ -89,7 +90,8 @@ extension DefinitionReader {
         }
         guard reference.path.count > 1 else {
             report(
-                .unknownMember, "a step by itself is no value", atByte: offset, length: length(1), in: field, fix: "write steps.\(id).output")
+                .unknownMember, "a step by itself is no value", atByte: offset, length: length(1), in: field,
+                fix: "write steps.\(id).output")
             return
         }
         let member = reference.path[1]
@@ -115,7 +117,9 @@ extension DefinitionReader {
             if reference.path.count != 1 {
                 refuse("a secret is named directly", "write ${{ secrets.NAME }}")
             } else if expression.source != "secrets.\(reference.path[0])" {
-                refuse("a secret cannot be computed with: its value is put in after everything has been evaluated", "let ${{ secrets.NAME }} stand by itself")
+                refuse(
+                    "a secret cannot be computed with: its value is put in after everything has been evaluated",
+                    "let ${{ secrets.NAME }} stand by itself")
             }
         case .agent(secrets: false):
             refuse("arguments of a process can be seen by everybody on its machine", "hand the secret over in `environment` or `stdin`")

@@ -52,7 +52,8 @@ extension DefinitionReader {
         }
         if elements.isEmpty {
             report(
-                .outOfRange, "`on` is empty, so this entry would never be used", at: field, fix: "leave `on` out to retry all that can be retried")
+                .outOfRange, "`on` is empty, so this entry would never be used", at: field,
+                fix: "leave `on` out to retry all that can be retried")
         }
         let types = FailureType.allCases.map(\.rawValue)
         var names: [String] = []

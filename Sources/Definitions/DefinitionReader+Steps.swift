@@ -35,7 +35,9 @@ extension DefinitionReader {
             wrongType(field, expected: "a list of steps", fix: fix)
             return nil
         }
-        if elements.isEmpty { report(.emptyBlock, "\(Self.subject(field)) has no steps", at: field, fix: "add a step, or leave the block out") }
+        if elements.isEmpty {
+            report(.emptyBlock, "\(Self.subject(field)) has no steps", at: field, fix: "add a step, or leave the block out")
+        }
         let ids = elements.map { element in element.members?.first { $0.key == "id" }?.value.content.string }
         let needs = isGraph ? elements.map { Self.needs(of: $0) } : nil
         let scope = BlockScope(ids: ids, needs: needs, parent: parent)
@@ -45,7 +47,8 @@ extension DefinitionReader {
             if let id = ids[index], let member = element.members?.first(where: { $0.key == "id" }) {
                 if let first = seen[id] {
                     report(
-                        .duplicateName, "the id \(Wording.quoted(id)) is taken by the step in line \(first.line)", at: element.member(member),
+                        .duplicateName, "the id \(Wording.quoted(id)) is taken by the step in line \(first.line)",
+                        at: element.member(member),
                         fix: "ids are unique in their block")
                 } else {
                     seen[id] = member.value.position
@@ -58,7 +61,9 @@ extension DefinitionReader {
     }
 
     private static func needs(of element: Field) -> [String] {
-        guard let member = element.members?.first(where: { $0.key == "needs" }), case .sequence(let nodes) = member.value.content else { return [] }
+        guard let member = element.members?.first(where: { $0.key == "needs" }), case .sequence(let nodes) = member.value.content else {
+            return []
+        }
         return nodes.compactMap(\.content.string)
     }
 
@@ -157,7 +162,9 @@ extension DefinitionReader {
         }
         guard source != nil else { return .named(name) }
         if name.contains("${{") {
-            report(.misplacedExpression, "the agent of a step cannot be computed", at: field, fix: "write one step for each agent, with an `if`")
+            report(
+                .misplacedExpression, "the agent of a step cannot be computed", at: field,
+                fix: "write one step for each agent, with an `if`")
         } else if !agentNames.contains(name) {
             let exist = agentNames.isEmpty ? "there are none: describe it under `agents`" : "known agents: \(Wording.some(agentNames))"
             let meant = closest(to: name, among: agentNames).map { "did you mean \"\($0)\"?" }
@@ -200,7 +207,7 @@ extension DefinitionReader {
                 report(.duplicateNeed, "\(Wording.quoted(name)) is listed twice", at: element, fix: "remove one")
             } else if scope.block.index(of: name) == nil {
                 if bag.isFull { continue }
-                let others = scope.block.ids.compactMap { $0 }.filter { $0 != id }
+                let others = scope.block.names
                 let meant = closest(to: name, among: others).map { "did you mean \"\($0)\"?" }
                 report(
                     .unknownStep, "step \(Wording.quoted(id)) needs \(Wording.quoted(name)), which does not exist", at: element,

@@ -17,7 +17,8 @@ extension DefinitionReader {
             return nil
         }
         guard let number = Int(exactly: value), range.contains(number) else {
-            report(.outOfRange, "\(Self.subject(field)) goes from \(range.lowerBound) to \(range.upperBound); \(value) is outside", at: field)
+            report(
+                .outOfRange, "\(Self.subject(field)) goes from \(range.lowerBound) to \(range.upperBound); \(value) is outside", at: field)
             return nil
         }
         return number
@@ -29,7 +30,8 @@ extension DefinitionReader {
             return nil
         }
         guard range.contains(value) else {
-            report(.outOfRange, "\(Self.subject(field)) goes from \(range.lowerBound) to \(range.upperBound); \(value) is outside", at: field)
+            report(
+                .outOfRange, "\(Self.subject(field)) goes from \(range.lowerBound) to \(range.upperBound); \(value) is outside", at: field)
             return nil
         }
         return value
@@ -51,15 +53,19 @@ extension DefinitionReader {
         guard let duration = DurationText.parse(text) else {
             report(
                 .invalidDuration, "\(Wording.quoted(text)) is no duration", at: field,
-                fix: "write \(expected), a sum such as 1h30m, or ISO 8601 such as PT5M; at most \(DurationText.format(DurationText.longest))")
+                fix:
+                    "write \(expected), a sum such as 1h30m, or ISO 8601 such as PT5M; at most \(DurationText.format(DurationText.longest))"
+            )
             return nil
         }
         if duration == .zero, !allowZero {
-            report(.outOfRange, "\(Self.subject(field)) must be longer than zero", at: field, fix: "leave it out if there is to be no limit")
+            report(
+                .outOfRange, "\(Self.subject(field)) must be longer than zero", at: field, fix: "leave it out if there is to be no limit")
             return nil
         }
         guard duration.wholeMicroseconds % 1000 == 0 else {
-            report(.invalidDuration, "\(Wording.quoted(text)) is finer than a millisecond", at: field, fix: "round it to whole milliseconds")
+            report(
+                .invalidDuration, "\(Wording.quoted(text)) is finer than a millisecond", at: field, fix: "round it to whole milliseconds")
             return nil
         }
         return duration
@@ -75,7 +81,8 @@ extension DefinitionReader {
             guard let size = SizeText.parse(text) else {
                 report(
                     .invalidSize, "\(Wording.quoted(text)) is no size", at: field,
-                    fix: SizeText.decimalUnit(text) ? "units are powers of 1024: KiB, MiB, GiB" : "write a size such as 512B, 64KiB or 1MiB")
+                    fix: SizeText.decimalUnit(text) ? "units are powers of 1024: KiB, MiB, GiB" : "write a size such as 512B, 64KiB or 1MiB"
+                )
                 return nil
             }
             value = size
@@ -122,18 +129,6 @@ extension DefinitionReader {
             return nil
         }
         return text
-    }
-
-    /// A JSON Schema: taken as it is.
-    mutating func schema(_ field: Field) -> JSONValue? {
-        switch field.node.content {
-        case .mapping, .scalar(.bool): return field.node.json
-        case .scalar, .sequence:
-            report(
-                .invalidSchema, "\(Self.subject(field)) is a JSON Schema, which is a mapping or a boolean, but this is \(field.node.kindName)",
-                at: field, fix: "for example { type: object, required: [text] }")
-            return nil
-        }
     }
 }
 

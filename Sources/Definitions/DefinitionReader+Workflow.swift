@@ -46,7 +46,8 @@ extension DefinitionReader {
         for member in members {
             if !NamePattern.label.matches(member.key) {
                 reportKey(
-                    .invalidName, "\(Wording.quoted(member.key)) cannot be a label: it takes \(NamePattern.label.rule)", member, in: field.path)
+                    .invalidName, "\(Wording.quoted(member.key)) cannot be a label: it takes \(NamePattern.label.rule)", member,
+                    in: field.path)
             }
             let value = field.member(member)
             guard let text = text(value) else { continue }
@@ -54,7 +55,9 @@ extension DefinitionReader {
                 report(.outOfRange, "the value of a label has at most \(Self.labelLimit) bytes", at: value)
             }
             if text.contains("${{") {
-                report(.misplacedExpression, "labels are not evaluated", at: value, fix: "give labels that depend on data when a run is submitted")
+                report(
+                    .misplacedExpression, "labels are not evaluated", at: value,
+                    fix: "give labels that depend on data when a run is submitted")
             }
             labels[member.key] = text
         }

@@ -10,7 +10,7 @@ struct DefinitionReader {
     /// The agents that steps may name.
     var agentNames: [String] = []
     // How many more words may be compared: a huge file with a mistake in every line gets no suggestions towards its end.
-    private var comparisons = 200_000
+    private var comparisons = 50_000
 
     init(options: DecodingOptions, source: SourceText?) {
         self.options = options

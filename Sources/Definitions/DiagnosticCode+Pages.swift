@@ -13,7 +13,8 @@ extension DiagnosticCode {
             Page(
                 title: "the text is no YAML or JSON", happened: "The text could not be read past the place that is shown.",
                 why: "What follows a broken line can mean anything, so nothing behind it was checked.",
-                remedy: "Mend the line. The usual causes: a tab instead of spaces, a text with `: ` or a leading special character that needs "
+                remedy:
+                    "Mend the line. The usual causes: a tab instead of spaces, a text with `: ` or a leading special character that needs "
                     + "quotes, a bracket or quote that is never closed, and `${{ … }}` without quotes inside { } or [ ].")
         case .severalDocuments:
             Page(
@@ -52,7 +53,8 @@ extension DiagnosticCode {
                 remedy: "Keep one of the two, or rename one.")
         case .unstorable:
             Page(
-                title: "a value that cannot be stored", happened: "A text holds the character U+0000, or a number is infinite or not a number.",
+                title: "a value that cannot be stored",
+                happened: "A text holds the character U+0000, or a number is infinite or not a number.",
                 why: "Neither JSON nor PostgreSQL can hold such a value.",
                 remedy: "Remove the character; write the number as text if it is one.")
 
@@ -92,31 +94,38 @@ extension DiagnosticCode {
         case .invalidSize:
             Page(
                 title: "no size", happened: "The text cannot be read as a number of bytes.",
-                why: "KB and MB mean different numbers to different people.", remedy: "Write 512B, 64KiB, 1MiB or 1GiB, or a plain number of bytes.")
+                why: "KB and MB mean different numbers to different people.",
+                remedy: "Write 512B, 64KiB, 1MiB or 1GiB, or a plain number of bytes.")
 
         // Expressions.
         case .expressionType:
             Page(
-                title: "an expression of the wrong type", happened: "An expression is always of a type that cannot be used where it stands.",
+                title: "an expression of the wrong type",
+                happened: "An expression is always of a type that cannot be used where it stands.",
                 why: "A condition must be a boolean: there is no truthiness, so `if: 1` would fail every run.",
                 remedy: "Compare: `size(input.items) > 0` instead of `size(input.items)`.")
         case .expressionSyntax:
             Page(
-                title: "an expression that cannot be parsed", happened: "The text between `${{` and `}}`, or the bare condition, is no CEL expression.",
+                title: "an expression that cannot be parsed",
+                happened: "The text between `${{` and `}}`, or the bare condition, is no CEL expression.",
                 why: "It would fail in every run, at the moment it is needed.",
                 remedy: "Mend it at the place that is shown. Texts are quoted, `&&` and `||` join conditions, `a ? b : c` chooses. "
                     + "A literal `${{` is written `$${{`.")
         case .unknownName:
             Page(
                 title: "an unknown name", happened: "An expression uses a name that means nothing where it stands.",
-                why: "Which names are in scope depends on the place: `input`, `steps` and `run` in steps, `result` in a step's own `output`, "
+                why:
+                    "Which names are there depends on the place: `input`, `steps` and `run` in steps, `result` in a step's own `output`, "
                     + "`with` in an agent's settings.",
                 remedy: "Use a name that is in scope; data of the run reaches an agent through the step's `with`.")
         case .unknownFunction:
             Page(
-                title: "an unknown function", happened: "An expression calls a function that does not exist, or with the wrong number of arguments.",
+                title: "an unknown function",
+                happened: "An expression calls a function that does not exist, or with the wrong number of arguments.",
                 why: "It would fail in every run, at the moment it is needed.",
-                remedy: "Correct the name or the arguments. There are the CEL standard functions and those of the language reference, no others.")
+                remedy:
+                    "Correct the name or the arguments. There are the functions of the language reference and no others."
+            )
         case .unknownMember:
             Page(
                 title: "an unknown member of a step", happened: "An expression reads something of a step that steps do not have.",
@@ -124,7 +133,8 @@ extension DiagnosticCode {
                 remedy: "Write `steps.ID.output.NAME` for a part of the result.")
         case .stepNotBefore:
             Page(
-                title: "a step that has not run by then", happened: "An expression reads a step that need not have settled when it is evaluated.",
+                title: "a step that has not run by then",
+                happened: "An expression reads a step that need not have settled when it is evaluated.",
                 why: "In a sequence steps run in order; in a graph only `needs` makes one step wait for another.",
                 remedy: "Move the step, or in a graph add the other one to `needs`.")
         case .selfReference:
@@ -134,8 +144,10 @@ extension DiagnosticCode {
                 remedy: "In a step's own `output` its answer is called `result`; everywhere else read another step.")
         case .misplacedSecret:
             Page(
-                title: "a secret where none may be", happened: "`secrets.NAME` stands where it could be stored, logged, compared or listed.",
-                why: "A secret is put in by the worker when it calls the agent, and is nowhere else a value. What a step is given is stored.",
+                title: "a secret where none may be",
+                happened: "`secrets.NAME` stands where it could be stored, logged, compared or listed.",
+                why:
+                    "A secret is put in by the worker when it calls the agent, and is no value elsewhere. What a step is given is stored.",
                 remedy: "Use `${{ secrets.NAME }}` by itself in the `url`, `headers`, `body`, `stdin` or `environment` of an agent.")
         case .misplacedExpression:
             Page(
@@ -145,7 +157,8 @@ extension DiagnosticCode {
                 remedy: "Write the value itself. A mapping with computed keys is one expression: `${{ {input.name: 1} }}`.")
         case .invalidConstant:
             Page(
-                title: "a constant that cannot be", happened: "A text in an expression is no pattern, timestamp or duration, or the expression "
+                title: "a constant that cannot be",
+                happened: "A text in an expression is no pattern, timestamp or duration, or the expression "
                     + "computes with constants that have no result.",
                 why: "It would fail in every run, at the moment it is needed.", remedy: "Correct the constant.")
         case .expressionTooLarge:
@@ -175,7 +188,8 @@ extension DiagnosticCode {
                 why: "The id names the step in expressions, paths and history.", remedy: "Rename one of them.")
         case .noVerb:
             Page(
-                title: "a step without a verb", happened: "A step says nothing about what it does.", why: "Every step has exactly one verb.",
+                title: "a step without a verb", happened: "A step says nothing about what it does.",
+                why: "Every step has exactly one verb.",
                 remedy: "Add `agent`, `set` or `do`.")
         case .severalVerbs:
             Page(
@@ -201,7 +215,8 @@ extension DiagnosticCode {
                 why: "One of the two was probably meant to be another step.", remedy: "Remove one, or name the other step.")
         case .misplacedModifier:
             Page(
-                title: "a modifier that the verb has no use for", happened: "A `set` or `do` step has a key that only a call of an agent can use.",
+                title: "a modifier that the verb has no use for",
+                happened: "A `set` or `do` step has a key that only a call of an agent can use.",
                 why: "It would be ignored, and with it what it was to do.", remedy: "Move it to the agent steps, or leave it out.")
 
         // Agents.
@@ -215,7 +230,8 @@ extension DiagnosticCode {
                 why: "It answers with what it was given and does nothing.", remedy: "Use `http` or `exec`, or a `set` step for a value.")
         case .invalidURL:
             Page(
-                title: "an address that cannot be called", happened: "The `url` is no http or https address with a host, or holds a password.",
+                title: "an address that cannot be called",
+                happened: "The `url` is no http or https address with a host, or holds a password.",
                 why: "Every call would fail, or the password would be stored with the definition.",
                 remedy: "Write https://host/path; hand credentials over in `headers` from `secrets`.")
         case .invalidHeader:
@@ -226,8 +242,11 @@ extension DiagnosticCode {
                 remedy: "Use letters, digits and - for header fields, letters, digits and _ for variables, and no line breaks.")
         case .invalidSchema:
             Page(
-                title: "no JSON Schema", happened: "`input` or `result` is neither a mapping nor a boolean.",
-                why: "A JSON Schema is one of the two.", remedy: "Write, for example, { type: object, required: [text] }.")
+                title: "no JSON Schema", happened: "`input` or `result` is no JSON Schema 2020-12, or refers to one outside of the file.",
+                why: "Nothing could be checked against it when a run is submitted or an agent answers.",
+                remedy:
+                    "Correct it at the place that is shown. A schema is a mapping such as { type: object, required: [text] }, or a boolean."
+            )
 
         // Warnings.
         case .yamlWord:
@@ -246,7 +265,8 @@ extension DiagnosticCode {
         case .constantCondition:
             Page(
                 title: "a condition that never changes", happened: "A condition is always true or always false.",
-                why: "The step always runs, or never does; that is rarely what was meant.", remedy: "Remove the condition, or make it depend on data.")
+                why: "The step always runs, or never does; that is rarely what was meant.",
+                remedy: "Remove the condition, or make it depend on data.")
         case .unknownFailure:
             Page(
                 title: "a word that is no failure type", happened: "An entry of `on` looks like a failure type but is none.",

@@ -104,7 +104,7 @@ public enum DiagnosticCode: String, Sendable, Hashable, CaseIterable {
     case invalidURL = "E2142"
     /// A header field, environment variable or method that the protocol does not allow.
     case invalidHeader = "E2143"
-    /// A JSON Schema that is neither a mapping nor a boolean.
+    /// A JSON Schema that is none.
     case invalidSchema = "E2144"
 
     // Warnings.

@@ -132,7 +132,8 @@ struct JSONDocument {
             if let first = seen[KeyBytes(key)] {
                 bag.add(
                     YAMLDocument.duplicate(
-                        key, keyPosition, firstLine: first.line, path: DocumentPath.key(path, key).text, length: key.unicodeScalars.count + 2))
+                        key, keyPosition, firstLine: first.line, path: DocumentPath.key(path, key).text,
+                        length: key.unicodeScalars.count + 2))
             } else {
                 seen[KeyBytes(key)] = keyPosition
                 members.append(DocumentMember(key: key, position: keyPosition, value: value))

@@ -1,4 +1,4 @@
-// The words of the language: which keys may stand where, which ones a later release will run, and what people write who come from elsewhere.
+// The words of the language: which keys may stand where, which ones a later release will run, and what they are called elsewhere.
 
 /// The keys of one kind of mapping.
 struct Vocabulary: Sendable {
@@ -40,7 +40,8 @@ struct Vocabulary: Sendable {
             "condition": "if", "on_error": "onError", "catch": "onError", "for": "each", "foreach": "each", "schema": "result",
         ])
 
-    static let block = Vocabulary(what: "a block", known: ["steps", "graph"], later: ["states"], elsewhere: ["tasks": "steps", "dag": "graph"])
+    static let block = Vocabulary(
+        what: "a block", known: ["steps", "graph"], later: ["states"], elsewhere: ["tasks": "steps", "dag": "graph"])
 
     static let defaults = Vocabulary(what: "`defaults`", known: ["timeout", "retry"], later: ["effect", "breaker", "limit"])
 

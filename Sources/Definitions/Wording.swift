@@ -24,6 +24,7 @@ enum Wording {
 
     /// At most `limit` of the words, and how many are left out.
     static func some(_ words: [String], limit: Int = 8) -> String {
-        words.count <= limit ? words.joined(separator: ", ") : words.prefix(limit).joined(separator: ", ") + " and \(words.count - limit) more"
+        words.count <= limit
+            ? words.joined(separator: ", ") : words.prefix(limit).joined(separator: ", ") + " and \(words.count - limit) more"
     }
 }

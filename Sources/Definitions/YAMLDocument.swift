@@ -51,7 +51,8 @@ struct YAMLDocument {
         }
         self.corrections = corrections
         firstLines = Dictionary(
-            scan.duplicates.map { (source.position(of: $0.key.offset), source.position(of: $0.firstOffset).line) }, uniquingKeysWith: { $1 })
+            scan.duplicates.map { (source.position(of: $0.key.offset), source.position(of: $0.firstOffset).line) }, uniquingKeysWith: { $1 }
+        )
     }
 
     // The n-th duplicate gets n marks, so that all keys differ.
@@ -102,7 +103,9 @@ struct YAMLDocument {
                 let position = source.position(of: range.lowerBound)
                 if code == .alias, mergeLines.contains(position.line) { continue }
                 let text = Wording.quoted(String(decoding: source.bytes[range], as: UTF8.self))
-                bag.add(Diagnostic(code: code, message: "\(what) \(text) is not taken", path: "", position: position, length: range.count, fix: fix))
+                bag.add(
+                    Diagnostic(
+                        code: code, message: "\(what) \(text) is not taken", path: "", position: position, length: range.count, fix: fix))
             }
         }
         refuse(scan.anchors, .alias, "the anchor", "write the value out where it is needed, or use `defaults`")
@@ -232,7 +235,8 @@ struct YAMLDocument {
         guard let value = CoreSchema.resolve(text) else {
             bag.add(
                 Diagnostic(
-                    code: .unstorable, message: "the number \(Wording.quoted(text)) cannot be stored as JSON", path: path.text, position: position,
+                    code: .unstorable, message: "the number \(Wording.quoted(text)) cannot be stored as JSON", path: path.text,
+                    position: position,
                     length: text.count, fix: "put it in quotes if it is meant as text"))
             return node(.null)
         }
@@ -269,7 +273,8 @@ struct YAMLDocument {
             var key = text
             while key.unicodeScalars.last == Self.duplicateMark { key.unicodeScalars.removeLast() }
             bag.add(
-                Self.duplicate(key, position, firstLine: firstLine, path: DocumentPath.key(path, key).text, length: key.unicodeScalars.count))
+                Self.duplicate(
+                    key, position, firstLine: firstLine, path: DocumentPath.key(path, key).text, length: key.unicodeScalars.count))
             return nil
         }
         if text.utf8.contains(0) {

@@ -28,7 +28,8 @@ extension EmbeddedPostgres {
                     + "run `apt-get install postgresql-\(version)`, or begin with another directory")
         }
         guard found.isEmpty else {
-            throw EmbeddedPostgresError("PostgreSQL \(oldestVersion) or newer is needed, found \(found.map(String.init).joined(separator: ", "))")
+            throw EmbeddedPostgresError(
+                "PostgreSQL \(oldestVersion) or newer is needed, found \(found.map(String.init).joined(separator: ", "))")
         }
         throw EmbeddedPostgresError(
             "no PostgreSQL server programs found (looked at SKEIN_PG_BINDIR, PATH, pg_config --bindir and /usr/lib/postgresql/*/bin); "

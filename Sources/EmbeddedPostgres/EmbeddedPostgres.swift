@@ -102,7 +102,9 @@ public final class EmbeddedPostgres: Sendable {
             try? files.moveItem(at: log, to: old)
         }
         let descriptor = open(log.plainPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
-        guard descriptor >= 0 else { throw EmbeddedPostgresError("the log \(log.plainPath) cannot be written: \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw EmbeddedPostgresError("the log \(log.plainPath) cannot be written: \(String(cString: strerror(errno)))")
+        }
         return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 

@@ -18,7 +18,7 @@ extension Worker {
                 let (session, outcomes, room) = state.nextExchange()
                 guard let session, !outcomes.isEmpty || room > 0 else {
                     // Without a session there is nobody to report to; the outcomes' leases are over.
-                    for outcome in outcomes { noteDropped(outcome) }
+                    for outcome in outcomes { noteDropped(outcome, because: Self.sessionLost) }
                     await state.wakeup.wait(upTo: configuration.pollInterval)
                     continue
                 }
@@ -120,7 +120,7 @@ extension Worker {
             if held {
                 metrics.count(.tasksSettled, outcome.status.rawValue)
             } else {
-                noteDropped(outcome)
+                noteDropped(outcome, because: "the database refused it")
             }
         }
         if !outcomes.isEmpty { wakeCoordinators() }
@@ -130,11 +130,15 @@ extension Worker {
         }
     }
 
-    private func noteDropped(_ outcome: SettledTask) {
+    private static let sessionLost = "the session is lost"
+
+    private func noteDropped(_ outcome: SettledTask, because reason: String) {
         metrics.count(.resultsDropped)
         log.notice(
             "Result dropped: the lease had passed on",
-            metadata: [.runID: "\(outcome.key.runID)", .stepPath: "\(outcome.key.path)", .fence: "\(outcome.fence)"])
+            metadata: [
+                .runID: "\(outcome.key.runID)", .stepPath: "\(outcome.key.path)", .fence: "\(outcome.fence)", .reason: "\(reason)",
+            ])
     }
 
     /// The session is gone: calls are ended, results dropped, and a new session registered.
@@ -143,7 +147,7 @@ extension Worker {
         let (calls, outcomes) = state.loseSession()
         metrics.count(.leasesLost)
         log.warning("The lease was lost", metadata: [.sessionID: "\(session)", .count: "\(calls)"])
-        for outcome in outcomes { noteDropped(outcome) }
+        for outcome in outcomes { noteDropped(outcome, because: Self.sessionLost) }
     }
 }
 

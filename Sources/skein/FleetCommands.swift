@@ -23,7 +23,8 @@ struct WorkerCommand: AsyncParsableCommand {
                 ], empty: "no workers; start skein-worker"
             ) { item in
                 [
-                    item.text("worker"), console.status(item.text("status")), item.text("slots"), item.text("slots_used"), item.list("queues"),
+                    item.text("worker"), console.status(item.text("status")), item.text("slots"), item.text("slots_used"),
+                    item.list("queues"),
                     item.text("host"), item.text("pid"), item.text("version"), HumanTime.age(of: item["started_at"]?.stringValue),
                     HumanTime.age(of: item["heartbeat_at"]?.stringValue) + " ago",
                 ]

@@ -10,14 +10,16 @@ import WorkflowModel
 struct DevCommand: Executable {
     static let configuration = CommandConfiguration(
         commandName: "dev", abstract: "Run everything on this machine: a private PostgreSQL, a coordinator, workers.",
-        discussion: "Other commands find it by themselves when they are started in this directory or below. Ctrl-C stops it; the state is kept.")
+        discussion:
+            "Other commands find it by themselves when they are started in this directory or below. Ctrl-C stops it; the state is kept.")
     @Option(help: "The port of the coordinator; the next free one when it is taken, any with 0.") var port = 7070
     @Option(help: "How many workers.") var workers = 1
     @Option(help: "How many tasks a worker works on at the same time.") var slots = 16
     @Option(name: .customLong("data-dir"), help: "Where to keep the state.") var dataDirectory = DevState.directoryName
     @Flag(help: "Keep the state in a temporary directory, and remove it at the end.") var ephemeral = false
     @Option(name: .customLong("database-url"), help: "Use this database instead of a private server.") var databaseURL: String?
-    @Option(name: .customLong("pg-bindir"), help: "Where PostgreSQL's programs are. Otherwise SKEIN_PG_BINDIR, PATH, the usual places.") var binaryDirectory: String?
+    @Option(name: .customLong("pg-bindir"), help: "Where PostgreSQL's programs are. Otherwise SKEIN_PG_BINDIR, PATH, the usual places.")
+    var binaryDirectory: String?
 
     func validate() throws {
         guard (0...65_535).contains(port) else { throw ValidationError("--port must be from 0 to 65535") }
@@ -43,7 +45,8 @@ struct DemoAgentsCommand: Executable {
         commandName: "demo-agents", abstract: "Serve the demo's agent: POST /analyze with a text answers how readable it is.",
         discussion: "It stands for an agent of your own: a plain HTTP service that knows nothing of skein.")
     @Option(help: "The port on the loopback interface; 0 takes any.") var port = 7171
-    @Option(parsing: .singleValue, help: "A directory whose files may be named by path; may be given more than once.") var documents: [String] = []
+    @Option(parsing: .singleValue, help: "A directory whose files may be named by path; may be given more than once.") var documents:
+        [String] = []
 
     func execute(_ console: Console) async throws -> CommandStatus {
         let agents = DemoAgents(documents: documents.map { URL(fileURLWithPath: $0) })
@@ -102,7 +105,8 @@ struct DoctorCommand: Executable {
             }
             let warnings = findings.count { $0.verdict == .warning }
             console.note(
-                bad + warnings == 0 ? "everything is as it should be" : "\(Wording.count(bad, "problem")), \(Wording.count(warnings, "warning"))")
+                bad + warnings == 0
+                    ? "everything is as it should be" : "\(Wording.count(bad, "problem")), \(Wording.count(warnings, "warning"))")
         }
         return bad == 0 ? .succeeded : .unexpected
     }
@@ -132,7 +136,8 @@ struct KeyCommand: AsyncParsableCommand {
             }
             return try await Database.use(database.location()) { connection in
                 do throws(ApiKeyError) {
-                    console.print(try await ApiKeys.create(name, namespace: namespace, scopes: scopes, lifetime: lifetime?.duration, on: connection))
+                    console.print(
+                        try await ApiKeys.create(name, namespace: namespace, scopes: scopes, lifetime: lifetime?.duration, on: connection))
                 } catch {
                     switch error {
                     case .unknownNamespace: throw CommandFailure(.notFound, error.description)
@@ -153,7 +158,8 @@ struct KeyCommand: AsyncParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func execute(_ console: Console) async throws -> CommandStatus {
-            let keys = try await Database.use(database.location()) { connection in try await ApiKeys.list(in: namespace, on: connection) }.map(\.value)
+            let keys = try await Database.use(database.location()) { connection in try await ApiKeys.list(in: namespace, on: connection) }
+                .map(\.value)
             if output.isJSON {
                 console.print((["items": .array(keys)] as JSONValue).compactText)
                 return .succeeded
@@ -166,8 +172,11 @@ struct KeyCommand: AsyncParsableCommand {
                     key["expires_at"]?.stringValue ?? "never",
                 ])
             }
-            if table.isEmpty { console.note("no keys; `skein key create NAME` makes one") }
-            else { for line in table.lines(on: console) { console.print(line) } }
+            if table.isEmpty {
+                console.note("no keys; `skein key create NAME` makes one")
+            } else {
+                for line in table.lines(on: console) { console.print(line) }
+            }
             return .succeeded
         }
     }

@@ -13,7 +13,8 @@ struct RunCommand: AsyncParsableCommand {
     struct List: Executable {
         static let configuration = CommandConfiguration(abstract: "Show runs, the newest first.")
         @Option(help: "Only runs of this workflow.") var workflow: String?
-        @Option(help: "Only these, separated by commas: queued, running, waiting, paused, succeeded, failed, timed_out, cancelled.") var status: String?
+        @Option(help: "Only these, separated by commas: queued, running, waiting, paused, succeeded, failed, timed_out, cancelled.")
+        var status: String?
         @Option(help: "Only runs since then: 1h, 7d, or a moment such as 2026-11-23T00:00:00Z.") var since: String?
         @Option(help: "How many at most.") var limit = 20
         @OptionGroup var server: ServerOptions
@@ -25,13 +26,18 @@ struct RunCommand: AsyncParsableCommand {
 
         func execute(_ console: Console) async throws -> CommandStatus {
             try await ListView.show(
-                "/api/v1/runs", [("workflow", workflow), ("status", status), ("since", since)], limit: limit, server.client(), output.isJSON,
+                "/api/v1/runs", [("workflow", workflow), ("status", status), ("since", since)], limit: limit, server.client(),
+                output.isJSON,
                 console,
-                columns: [.text("RUN"), .text("WORKFLOW"), .text("STATUS"), .number("AGE"), .number("DURATION"), .text("LABELS"), .text("ERROR")],
+                columns: [
+                    .text("RUN"), .text("WORKFLOW"), .text("STATUS"), .number("AGE"), .number("DURATION"), .text("LABELS"), .text("ERROR"),
+                ],
                 empty: "no runs; `skein run start NAME` starts one"
             ) { item in
                 let labels = item["labels"]?.objectValue?.members.map { "\($0)=\($1.stringValue ?? "")" }.joined(separator: " ") ?? ""
-                let flags = (item["is_cancelling"]?.boolValue == true ? " cancelling" : "") + (item["is_quarantined"]?.boolValue == true ? " quarantined" : "")
+                let flags =
+                    (item["is_cancelling"]?.boolValue == true ? " cancelling" : "")
+                    + (item["is_quarantined"]?.boolValue == true ? " quarantined" : "")
                 return [
                     RunReference.short(item.text("run_id")), "\(item.text("workflow"))@\(item.text("version"))",
                     console.status(item.text("status")) + flags, HumanTime.age(of: item["submitted_at"]?.stringValue),

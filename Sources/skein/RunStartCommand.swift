@@ -17,11 +17,15 @@ extension RunCommand {
                 """)
         @Argument(help: "The workflow: NAME, or NAME@VERSION.") var workflow: String
         @Option(name: .shortAndLong, help: "The input: JSON, @FILE, or - for standard input.") var input: String?
-        @Option(name: .customShort("P"), parsing: .unconditionalSingleValue, help: "A member of the input: name=text, name:=JSON, outer.inner=text.")
+        @Option(
+            name: .customShort("P"), parsing: .unconditionalSingleValue,
+            help: "A member of the input: name=text, name:=JSON, outer.inner=text.")
         var parameters: [String] = []
         @Option(help: "Start one run for each line of a file with one JSON input a line; - is standard input.") var batch: String?
         @Option(help: "The idempotency key.") var key: String?
-        @Option(name: .customLong("label"), parsing: .unconditionalSingleValue, help: "A label: name=value, or name=@member for what the input says there.") var labels: [String] = []
+        @Option(
+            name: .customLong("label"), parsing: .unconditionalSingleValue,
+            help: "A label: name=value, or name=@member for what the input says there.") var labels: [String] = []
         @Flag(help: "Follow the run; the exit code says how it ended.") var watch = false
         @Flag(help: "Wait for the run's end and print its output; the exit code says how it ended.") var wait = false
         @Option(help: "Stop waiting or following after this time; exits with 10.") var timeout: DurationArgument?
@@ -48,7 +52,9 @@ extension RunCommand {
                     console.print(answer.text)
                 } else {
                     console.print(id)
-                    console.note("\(name)\(isReplay ? ", started by an earlier request with this key" : " started"); follow it with: skein run watch \(id.suffix(8))")
+                    console.note(
+                        "\(name)\(isReplay ? ", started by an earlier request with this key" : " started"); follow it with: skein run watch \(id.suffix(8))"
+                    )
                 }
                 return .succeeded
             }

@@ -18,7 +18,8 @@ struct SkeinCommand: AsyncParsableCommand {
             """,
         version: Product.version,
         subcommands: [
-            WorkflowCommand.self, RunCommand.self, WorkerCommand.self, QueueCommand.self, AgentCommand.self, KeyCommand.self, DevCommand.self,
+            WorkflowCommand.self, RunCommand.self, WorkerCommand.self, QueueCommand.self, AgentCommand.self, KeyCommand.self,
+            DevCommand.self,
             DoctorCommand.self, MigrateCommand.self, ExplainCommand.self, DemoAgentsCommand.self, VersionCommand.self,
         ])
 }
@@ -62,7 +63,8 @@ struct ServerOptions: ParsableArguments {
 }
 
 struct DatabaseOptions: ParsableArguments {
-    @Option(name: .customLong("database-url"), help: "The database. Otherwise SKEIN_DATABASE_URL or a running skein dev.") var databaseURL: String?
+    @Option(name: .customLong("database-url"), help: "The database. Otherwise SKEIN_DATABASE_URL or a running skein dev.") var databaseURL:
+        String?
 
     func location() throws -> String { try Location.database(option: databaseURL) }
 }

@@ -43,7 +43,8 @@ struct WorkflowCommand: AsyncParsableCommand {
     struct Apply: Executable {
         static let configuration = CommandConfiguration(
             abstract: "Register workflow files; new runs get them from then on.",
-            discussion: "Files are checked first, all of them: when one has errors, nothing is registered. The same content is the same version.")
+            discussion:
+                "Files are checked first, all of them: when one has errors, nothing is registered. The same content is the same version.")
         @Argument(help: "Files, directories, or - for standard input.") var files: [String]
         @Flag(name: .customLong("no-live"), help: "Register the version, but leave what new runs get as it is.") var noLive = false
         @OptionGroup var server: ServerOptions
@@ -54,14 +55,16 @@ struct WorkflowCommand: AsyncParsableCommand {
             for file in checked { for finding in file.rendered { console.note(finding) } }
             guard checked.allSatisfy(\.isValid) else {
                 throw CommandFailure(
-                    .invalid, "\(Wording.count(checked.count { !$0.isValid }, "file")) of \(checked.count) cannot be registered; nothing was",
+                    .invalid,
+                    "\(Wording.count(checked.count { !$0.isValid }, "file")) of \(checked.count) cannot be registered; nothing was",
                     fix: "mend what is shown above")
             }
             let client = try server.client()
             for file in checked {
                 let isJSON = file.source.first { !$0.isWhitespace } == "{"
                 let answer = try await client.send(
-                    .put, "/api/v1/workflows/\(APIClient.encoded(file.workflow ?? ""))", noLive ? [("live", "false")] : [], body: file.source,
+                    .put, "/api/v1/workflows/\(APIClient.encoded(file.workflow ?? ""))", noLive ? [("live", "false")] : [],
+                    body: file.source,
                     contentType: isJSON ? "application/json" : "application/yaml")
                 if output.isJSON {
                     console.print(answer.text)
@@ -84,7 +87,8 @@ struct WorkflowCommand: AsyncParsableCommand {
         func execute(_ console: Console) async throws -> CommandStatus {
             try await ListView.show(
                 "/api/v1/workflows", limit: 500, server.client(), output.isJSON, console,
-                columns: [.text("WORKFLOW"), .number("LIVE"), .number("VERSIONS"), .number("LIVE FOR")], empty: "no workflows; `skein workflow apply FILE`"
+                columns: [.text("WORKFLOW"), .number("LIVE"), .number("VERSIONS"), .number("LIVE FOR")],
+                empty: "no workflows; `skein workflow apply FILE`"
             ) { item in
                 [
                     item.text("workflow"), item["live_version"]?.intValue.map { "@\($0)" } ?? "none", item.text("versions"),
@@ -115,7 +119,8 @@ struct WorkflowCommand: AsyncParsableCommand {
                 for version in versions {
                     table.add([
                         "@" + version.text("version"), version["is_live"]?.boolValue == true ? "live" : "", version.text("steps"),
-                        String((version["content_hash"]?.stringValue ?? "").prefix(12)), HumanTime.age(of: version["created_at"]?.stringValue),
+                        String((version["content_hash"]?.stringValue ?? "").prefix(12)),
+                        HumanTime.age(of: version["created_at"]?.stringValue),
                     ])
                 }
                 for line in table.lines(on: console) { console.print(line) }

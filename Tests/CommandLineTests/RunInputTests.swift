@@ -14,7 +14,8 @@ struct RunInputTests {
 
     @Test("-P sets text, -P with := sets JSON, dots lead into objects")
     func members() throws {
-        let input = try RunInput.assemble(whole: nil, members: ["name=a=b", "count:=42", "list:=[1, true]", "place.city=Köln", "place.code:=null"])
+        let input = try RunInput.assemble(
+            whole: nil, members: ["name=a=b", "count:=42", "list:=[1, true]", "place.city=Köln", "place.code:=null"])
         #expect(input == ["name": "a=b", "count": 42, "list": [1, true], "place": ["city": "Köln", "code": nil]])
     }
 

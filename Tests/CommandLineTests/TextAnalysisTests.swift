@@ -1,8 +1,9 @@
 // The demo agent's numbers, against texts whose numbers are known.
 
-@testable import CommandLine
 import Testing
 import WorkflowModel
+
+@testable import CommandLine
 
 @Suite("Text analysis")
 struct TextAnalysisTests {
@@ -23,7 +24,9 @@ struct TextAnalysisTests {
 
     @Test(
         "syllables by groups of vowels, without a silent e",
-        arguments: [("cat", 1), ("table", 2), ("make", 1), ("readability", 5), ("rhythm", 1), ("free", 1), ("the", 1), ("idea", 2), ("über", 2)])
+        arguments: [
+            ("cat", 1), ("table", 2), ("make", 1), ("readability", 5), ("rhythm", 1), ("free", 1), ("the", 1), ("idea", 2), ("über", 2),
+        ])
     func syllables(word: String, count: Int) {
         #expect(TextAnalysis.syllables(in: word) == count)
     }
@@ -33,14 +36,16 @@ struct TextAnalysisTests {
         // 6 words, 1 sentence, 6 syllables: 206.835 - 1.015 * 6 - 84.6
         #expect(abs(TextAnalysis(of: "The cat sat on the mat.").readingEase - 116.145) < 0.001)
         let plain = TextAnalysis(of: "We saw the sea. It was big and blue. We swam all day.")
-        let hard = TextAnalysis(of: "Notwithstanding the aforementioned considerations, organizational interoperability necessitates standardization.")
+        let hard = TextAnalysis(
+            of: "Notwithstanding the aforementioned considerations, organizational interoperability necessitates standardization.")
         #expect(plain.readingEase > 90)
         #expect(hard.readingEase < 0)
     }
 
     @Test("top terms leave out stop words and short words, and ties go by the alphabet")
     func topTerms() {
-        let analysis = TextAnalysis(of: "The program and the licence: a program, a licence, the program. An apple of it is by an ox.", termCount: 3)
+        let analysis = TextAnalysis(
+            of: "The program and the licence: a program, a licence, the program. An apple of it is by an ox.", termCount: 3)
         #expect(analysis.topTerms.map(\.term) == ["program", "licence", "apple"])
         #expect(analysis.topTerms.map(\.count) == [3, 2, 1])
     }

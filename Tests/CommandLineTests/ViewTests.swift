@@ -65,7 +65,10 @@ struct ViewTests {
     }
 
     private static func step(_ name: String, _ status: String, attempt: Int64 = 1, error: JSONValue = nil) -> JSONValue {
-        ["step": .string(name), "status": .string(status), "attempt": .int(attempt), "verb": "agent", "started_at": "2026-11-23T14:02:11Z", "error": error]
+        [
+            "step": .string(name), "status": .string(status), "attempt": .int(attempt), "verb": "agent",
+            "started_at": "2026-11-23T14:02:11Z", "error": error,
+        ]
     }
 
     private static func board(_ status: String, _ steps: [JSONValue]) -> RunBoard {

@@ -16,7 +16,8 @@ struct FixtureFile: Sendable, CustomTestStringConvertible {
 
 enum Fixtures {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
-    private static let examplesRoot = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    private static let examplesRoot = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
         .appending(path: "deploy/examples")
 
     static let good = files(in: root.appending(path: "good"))
@@ -25,6 +26,8 @@ enum Fixtures {
 
     private static func files(in directory: URL) -> [FixtureFile] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
-        return names.sorted().filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".json") }.map { FixtureFile(url: directory.appending(path: $0)) }
+        return names.sorted().filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".json") }.map {
+            FixtureFile(url: directory.appending(path: $0))
+        }
     }
 }

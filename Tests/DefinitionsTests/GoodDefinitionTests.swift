@@ -113,7 +113,8 @@ struct GoodDefinitionTests {
 
     @Test("noop agents are taken where tests and benchmarks allow them")
     func noop() throws {
-        let definition = try decode("workflow: bench\nagents: { nothing: { kind: noop, timeout: 5s } }\nsteps: [ { id: a, agent: nothing } ]")
+        let definition = try decode(
+            "workflow: bench\nagents: { nothing: { kind: noop, timeout: 5s } }\nsteps: [ { id: a, agent: nothing } ]")
         #expect(definition.agents[0].agent == AgentDefinition(kind: .noop, timeout: .seconds(5)))
     }
 
@@ -137,7 +138,8 @@ struct GoodDefinitionTests {
             workflow: core
             steps:
               - id: a
-                set: [true, False, null, ~, "", no, 1_000, 12:30:45, 2026-01-01, 0x1F, 0o17, -7, +3, 1.5, .5, 1e3, 1., -, .., 0b1, <, =, "5"]
+                set: [true, False, null, ~, "", no, 1_000, 12:30:45, 2026-01-01, 0x1F, 0o17, -7, +3,
+                  1.5, .5, 1e3, 1., -, .., 0b1, <, =, "5"]
             """
         let decoded = DefinitionDecoder.decode(text, fileName: "core.yaml")
         let expected: JSONValue = [

@@ -1,7 +1,8 @@
 // How a finding looks on a terminal, and where it points.
 
-@testable import Definitions
 import Testing
+
+@testable import Definitions
 
 @Suite("Findings")
 struct RenderingTests {
@@ -28,7 +29,8 @@ struct RenderingTests {
     @Test(
         "an expression is found in the file however its text is written",
         arguments: [
-            ("set: ${{ nope }}", 10), ("set: \"${{ nope }}\"", 11), ("set: 'it''s ${{ nope }}'", 17), ("set: \"\\t\\u00e9\\\"é ${{ nope }}\"", 23),
+            ("set: ${{ nope }}", 10), ("set: \"${{ nope }}\"", 11), ("set: 'it''s ${{ nope }}'", 17),
+            ("set: \"\\t\\u00e9\\\"é ${{ nope }}\"", 23),
             ("set: a  b ${{ nope }}", 15), ("set: { a: \"${{ nope }}\" }", 16), ("set: [ '${{ nope }}' ]", 13),
         ])
     func inlinePositions(line: String, column: Int) throws {
@@ -66,7 +68,9 @@ struct RenderingTests {
         }
     }
 
-    @Test("the nearest word is suggested", arguments: [("timout", "timeout"), ("max_attempts", "maxAttempts"), ("iff", "if"), ("retyr", "retry")])
+    @Test(
+        "the nearest word is suggested",
+        arguments: [("timout", "timeout"), ("max_attempts", "maxAttempts"), ("iff", "if"), ("retyr", "retry")])
     func suggestions(word: String, meant: String) {
         #expect(Suggestion.closest(to: word, among: ["timeout", "maxAttempts", "if", "retry"]) == meant)
         #expect(Suggestion.closest(to: "something", among: ["timeout", "if"]) == nil)

@@ -50,7 +50,7 @@ extension EndToEnd {
                     kill: \(clients.runs.count) runs, \(verdict.steps) steps, \(verdict.calls) calls (\(verdict.duplicates) duplicates), \
                     faults for \(healed - begun), all ended \(ended - healed) later
                     kill: \(nemesis.summary)
-                    kill: \(verdict.zombiesRefused) late results refused; attempts beside those that settled a step: \
+                    kill: \(verdict.zombiesRefused) late results refused by the database, \(verdict.zombiesGivenUp) given up by their workers; attempts beside those that settled a step: \
                     \(verdict.attempts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
                     """)
                 try #require(verdict.violations.isEmpty)

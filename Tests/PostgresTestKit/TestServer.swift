@@ -53,7 +53,8 @@ public final class TestServer: Sendable {
             return TestServer(PostgresConfiguration(server.connectionString()), server)
         } catch let error as EmbeddedPostgresError {
             throw TestServerError(
-                description: "There is no PostgreSQL server to test with: \(error). SKEIN_PG_BINDIR or SKEIN_TEST_DATABASE_URL may name one.")
+                description:
+                    "There is no PostgreSQL server to test with: \(error). SKEIN_PG_BINDIR or SKEIN_TEST_DATABASE_URL may name one.")
         }
     }
 
@@ -85,7 +86,9 @@ public final class TestServer: Sendable {
     private static func removeLeftovers() {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: root.path(percentEncoded: false))) ?? []
         for name in names where name.hasPrefix(prefix) {
-            guard let owner = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }), kill(owner, 0) != 0, errno == ESRCH else { continue }
+            guard let owner = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }), kill(owner, 0) != 0, errno == ESRCH else {
+                continue
+            }
             try? FileManager.default.removeItem(at: root.appending(path: name))
         }
     }

@@ -46,7 +46,7 @@ final class Nemesis: Sendable {
     var problems: [String] { state.withLock { $0.problems } }
 
     private static let firstPause = 6
-    private static let pauseEvery = 25
+    private static let pauseEvery = 10
     private static let firstCrash = 15
     private static let crashEvery = 45
 

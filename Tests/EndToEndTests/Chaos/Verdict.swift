@@ -13,8 +13,10 @@ struct Verdict {
     /// Calls beyond one for each step.
     var duplicates: Int { calls - steps }
     var attempts: [String: Int] = [:]
-    /// Results that workers had and that were refused because their attempt was lost.
+    /// Results of lost attempts that workers reported all the same, and that the database refused.
     var zombiesRefused = 0
+    /// Results of lost attempts that workers did not even report, because they knew.
+    var zombiesGivenUp = 0
 
     private static let shown = 10
 
@@ -90,14 +92,15 @@ struct Verdict {
         violate("attempts used up although the agent never failed", retried)
     }
 
-    // What the workers say that they were refused, among what the agent had answered, of attempts that the database calls lost.
+    // What the workers say that they dropped, among what the agent had answered, of attempts that the database calls lost.
     private mutating func countZombies(_ cluster: Cluster, _ agent: AgentServer) async throws {
         let answered = Set(agent.calls.filter { $0.answered != nil }.map(\.fence))
         var lost: Set<Int64> = []
         for row in try await cluster.query("select fence from skein.attempt where status = 'lost'") { lost.insert(row.int64(0)) }
         for line in cluster.workers.flatMap(\.logLines) where line.contains("Result dropped") {
             guard let entry = try? JSONValue(parsing: String(line)), let fence = entry["fence"]?.stringValue.flatMap({ Int64($0) }) else { continue }
-            if answered.contains(fence), lost.contains(fence) { zombiesRefused += 1 }
+            guard answered.contains(fence), lost.contains(fence) else { continue }
+            if entry["reason"] == "the database refused it" { zombiesRefused += 1 } else { zombiesGivenUp += 1 }
         }
     }
 }
