@@ -152,11 +152,11 @@ struct HarnessError: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// Where the binaries are: in the directory of the build that this test belongs to, or where `SKEIN_BINARIES` says.
+/// Where the binaries are: in the directory of the build that this test belongs to, or where `SKEIN_BIN` says.
 enum Binaries {
     static func url(of name: String) throws -> URL {
         var directories: [URL] = []
-        if let named = ProcessInfo.processInfo.environment["SKEIN_BINARIES"] { directories.append(URL(fileURLWithPath: named)) }
+        if let named = ProcessInfo.processInfo.environment["SKEIN_BIN"] { directories.append(URL(fileURLWithPath: named)) }
         // The test bundle is the running program on Linux, and inside a bundle on macOS.
         for start in [CommandLine.arguments[0], Bundle.main.bundlePath] + Bundle.allBundles.map(\.bundlePath) {
             var directory = URL(fileURLWithPath: start).resolvingSymlinksInPath()
@@ -167,7 +167,7 @@ enum Binaries {
         }
         let candidates = directories.map { $0.appending(path: name) }
         guard let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.path(percentEncoded: false)) }) else {
-            throw HarnessError("\(name) is not beside the tests. Build it first (swift build), or set SKEIN_BINARIES to its directory.")
+            throw HarnessError("\(name) is not beside the tests. Build it first (swift build), or set SKEIN_BIN to its directory.")
         }
         return found
     }

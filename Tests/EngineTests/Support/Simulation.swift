@@ -21,7 +21,7 @@ struct Simulation {
         var random = generator.random
         store = try ModelStore(definition, input: ["n": .int(Int64(random.below(3)))])
         var temper = Temper()
-        temper.loss = random.pick([0, 0, 5, 20])
+        temper.loss = random.pick([0, 0, 5, 20, 70])
         temper.release = random.pick([0, 5, 15])
         temper.crash = random.pick([0, 0, 10])
         temper.forgetting = random.pick([0, 20, 100])
