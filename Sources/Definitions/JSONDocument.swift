@@ -10,6 +10,8 @@ struct JSONDocument {
     private let source: SourceText
     private let limits: DefinitionLimits
     private var index = 0
+    // The place told last: JSON often is one long line, and to count along it anew for every value would take for ever.
+    private var told = (offset: 0, position: SourcePosition.start)
     private var nodeCount = 0
     private var bag = DiagnosticBag()
 
@@ -40,6 +42,19 @@ struct JSONDocument {
                 code: .syntax, message: "the file is no JSON: \(message)", path: "", position: source.position(of: offset ?? index)))
     }
 
+    // The place of a byte; quick where the bytes are asked for in order.
+    private mutating func position(of offset: Int) -> SourcePosition {
+        guard offset >= told.offset, offset <= source.bytes.count else { return source.position(of: offset) }
+        let passed = source.bytes[told.offset..<offset]
+        if passed.contains(where: { $0 == 0x0A || $0 == 0x0D }) {
+            told = (offset, source.position(of: offset))
+        } else {
+            let column = told.position.column + passed.count { $0 & 0xC0 != 0x80 }
+            told = (offset, SourcePosition(line: told.position.line, column: column))
+        }
+        return told.position
+    }
+
     private var byte: UInt8? { index < source.bytes.count ? source.bytes[index] : nil }
 
     private mutating func skipSpace() {
@@ -48,7 +63,7 @@ struct JSONDocument {
 
     private mutating func value(_ path: DocumentPath, depth: Int) throws(Stop) -> DocumentNode {
         skipSpace()
-        let position = source.position(of: index)
+        let position = self.position(of: index)
         nodeCount += 1
         if nodeCount > limits.nodes { throw Stop(diagnostic: YAMLDocument.tooManyNodes(position, limits)) }
         if depth > limits.depth { throw Stop(diagnostic: YAMLDocument.tooDeep(position, limits)) }
@@ -122,7 +137,7 @@ struct JSONDocument {
         }
         while true {
             skipSpace()
-            let keyPosition = source.position(of: index)
+            let keyPosition = self.position(of: index)
             guard byte == 0x22 else { throw stop("a key in double quotes is expected") }
             let key = try string(path)
             skipSpace()

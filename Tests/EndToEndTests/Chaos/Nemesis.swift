@@ -66,15 +66,18 @@ final class Nemesis: Sendable {
                 } else if second == Self.firstCrash || (campaign.isHarsh && second % Self.crashEvery == Self.firstCrash) {
                     group.addTask { await self.crashDatabase(down: .milliseconds(500) + delay / 2) }
                 } else if campaign.isHarsh, Int.random(in: 0..<10, using: &generator) < 4 {
-                    let choice = Int.random(in: 0..<4, using: &generator)
-                    let (worker, coordinator) = (pick(cluster.workers, &generator), pick(cluster.coordinators, &generator))
-                    group.addTask {
-                        switch choice {
-                        case 0: if let worker { await self.drain(worker, .drainWorker, restartAfter: delay) }
-                        case 1: if let coordinator { await self.drain(coordinator, .drainCoordinator, restartAfter: delay) }
-                        case 2: await self.terminateSessions()
-                        default: await self.killBackend()
+                    // Who is picked is busy until it runs again, so nobody is picked in vain.
+                    switch Int.random(in: 0..<4, using: &generator) {
+                    case 0:
+                        if let worker = pick(cluster.workers, &generator) {
+                            group.addTask { await self.drain(worker, .drainWorker, restartAfter: delay) }
                         }
+                    case 1:
+                        if let coordinator = pick(cluster.coordinators, &generator) {
+                            group.addTask { await self.drain(coordinator, .drainCoordinator, restartAfter: delay) }
+                        }
+                    case 2: group.addTask { await self.terminateSessions() }
+                    default: group.addTask { await self.killBackend() }
                     }
                 } else if let victim = pick(victims, &generator) {
                     group.addTask { await self.kill(victim, restartAfter: delay) }
