@@ -78,8 +78,8 @@ let package = Package(
         .target(
             name: "CommandLine",
             dependencies: [
-                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Telemetry", "Schema", "Expressions", "Definitions", "RunStore", .log,
-                .asyncHTTPClient, .hummingbird, .nioCore,
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Schema", "Definitions", "RunStore", .log,
+                .asyncHTTPClient, .httpTypes, .hummingbird, .nioCore, .nioHTTP1,
             ]),
 
         .target(

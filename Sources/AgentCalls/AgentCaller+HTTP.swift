@@ -106,8 +106,8 @@ enum TransportError {
                 return CallFailure(.protocolError, nil, "The exchange with the agent failed: \(Answer.excerpt("\(error)".utf8))").failure
             }
         }
-        if error is HTTPParserError {
-            let isCutOff = "\(error)".contains("invalidEOFState")
+        if let error = error as? HTTPParserError {
+            let isCutOff = error == .invalidEOFState
             return CallFailure(
                 .protocolError, isCutOff ? .connectionClosed : .notHTTP,
                 isCutOff

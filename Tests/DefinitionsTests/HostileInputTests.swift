@@ -74,6 +74,16 @@ struct HostileInputTests {
         _ = decode(String(repeating: piece, count: count), "hostile.json")
     }
 
+    @Test("a file of a single line costs no more than one of many, and its findings are found in it")
+    func singleLine() throws {
+        let steps = (0..<4000).map { #"{"id":"s\#($0)","set":"ä"}"# }.joined(separator: ",")
+        let good = decode(#"{"workflow":"line","steps":["# + steps + "]}")
+        #expect(good.isValid)
+        let bad = #"{"workflow":"line","steps":["# + steps + #",{"id":"last","sett":1}]}"#
+        let finding = try #require(decode(bad).diagnostics.first { $0.code == .unknownKey })
+        #expect(finding.position == SourcePosition(line: 1, column: bad.unicodeScalars.count - 10))
+    }
+
     @Test("thousands of unknown needs are answered in time, with a bounded number of findings")
     func unknownNeeds() {
         var text = "workflow: hostile\ngraph:\n"

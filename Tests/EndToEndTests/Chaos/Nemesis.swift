@@ -62,7 +62,10 @@ final class Nemesis: Sendable {
                 if Task.isCancelled { break }
                 let delay: Duration = Bool.random(using: &generator) ? .zero : .milliseconds(Int.random(in: 0...2000, using: &generator))
                 if second % Self.pauseEvery == Self.firstPause, let victim = pick(cluster.workers, &generator) {
-                    group.addTask { await self.pause(victim, for: self.campaign.lease * 2 + delay) }
+                    // Long enough for the tasks to be with others, short enough for those to be still at it: then a late result that
+                    // counted would count for their attempt.
+                    let pause = campaign.lease + .milliseconds(Int.random(in: 800...2800, using: &generator))
+                    group.addTask { await self.pause(victim, for: pause) }
                 } else if second == Self.firstCrash || (campaign.isHarsh && second % Self.crashEvery == Self.firstCrash) {
                     group.addTask { await self.crashDatabase(down: .milliseconds(500) + delay / 2) }
                 } else if campaign.isHarsh, Int.random(in: 0..<10, using: &generator) < 4 {

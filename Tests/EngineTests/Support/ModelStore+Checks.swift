@@ -60,6 +60,23 @@ extension ModelStore {
         guard record.losses <= EngineDefaults.lossLimit + 1 else { throw Violation("I15", "\(entry.path) lost \(record.losses) workers") }
     }
 
+    // I11: where nothing starts any more, what still comes back is not applied. Only a block may have been failing before.
+    func checkLateResult(_ record: StepRecord, _ node: Int) throws(Violation) {
+        let entry = outline.entries[node]
+        guard record.settled.status == .cancelled || (entry.isBlock && record.settled.status == .failed) else {
+            throw Violation("I11", "\(entry.path) is \(record.settled.status) although nothing of it is wanted any more")
+        }
+    }
+
+    func isInEndingBlock(_ node: Int) -> Bool {
+        var parent = outline.entries[node].parent
+        while let block = parent {
+            if case .block(let facts) = liveSteps[block], facts.ending != nil { return true }
+            parent = outline.entries[block].parent
+        }
+        return false
+    }
+
     // I15: the next attempt is one that the policy grants.
     func checkPolicy(_ node: Int, from row: TaskRow, to task: TaskFacts) throws(Violation) {
         let entry = outline.entries[node]

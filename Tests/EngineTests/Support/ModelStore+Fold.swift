@@ -36,6 +36,12 @@ extension ModelStore {
         }
     }
 
+    /// The same, with whether the run was ending before.
+    struct Decided {
+        let decision: Decision
+        let wasEnding: Bool
+    }
+
     /// Folds what is due.
     ///
     /// - Parameters:
@@ -49,11 +55,11 @@ extension ModelStore {
     ) throws {
         guard ending == nil else { return }
         let inputs = dueInputs(limit: limit)
-        var decided: (decisions: [Decision], frame: Frame, locked: Set<Int>)?
+        var decided: (decisions: [Decided], frame: Frame, locked: Set<Int>)?
         for source in sources where source != .kept || keptFrame != nil {
             let result = try decideAll(inputs, with: frame(source))
             if let first = decided {
-                let (left, right) = (first.decisions.map(\.fingerprint), result.decisions.map(\.fingerprint))
+                let (left, right) = (first.decisions.map(\.decision.fingerprint), result.decisions.map(\.decision.fingerprint))
                 if left != right { throw Violation("same facts, same decision", "\(source) decided\n\(right)\ninstead of\n\(left)") }
             } else {
                 decided = result
@@ -113,11 +119,14 @@ extension ModelStore {
 
     private func decideAll(
         _ inputs: [Input], with first: Frame
-    ) throws(Violation) -> (decisions: [Decision], frame: Frame, locked: Set<Int>) {
+    ) throws(Violation) -> (decisions: [Decided], frame: Frame, locked: Set<Int>) {
         var frame = first
         var locked: Set<Int> = []
-        var decisions: [Decision] = []
-        for input in inputs { decisions.append(try decide(input, &frame, &locked)) }
+        var decisions: [Decided] = []
+        for input in inputs {
+            let wasEnding = frame.run.root?.ending != nil
+            decisions.append(Decided(decision: try decide(input, &frame, &locked), wasEnding: wasEnding))
+        }
         return (decisions, frame, locked)
     }
 
@@ -149,11 +158,11 @@ extension ModelStore {
 
     // MARK: Writing
 
-    private mutating func apply(_ decisions: [Decision], of inputs: [Input], frame: Frame) throws {
-        // Once the run is ending, or its cancellation is acknowledged, nothing starts.
-        let isOver = run.cancelRequested || run.root?.ending != nil
-        for (input, decision) in zip(inputs, decisions) {
-            switch decision {
+    private mutating func apply(_ decisions: [Decided], of inputs: [Input], frame: Frame) throws {
+        for (input, decided) in zip(inputs, decisions) {
+            // Once the run is ending, or its cancellation is acknowledged, nothing starts.
+            let isOver = run.cancelRequested || decided.wasEnding
+            switch decided.decision {
             case .commands(let commands):
                 for command in commands {
                     guard ending == nil else { throw Violation("I2", "\(command.line) after the ending") }
@@ -227,7 +236,7 @@ extension ModelStore {
             let node = try node(path)
             guard liveSteps[node] != nil else { throw Violation("rows", "\(path) has no row among the live steps") }
             liveSteps[node] = nil
-        case .recordStep(let record): try apply(record)
+        case .recordStep(let record): try apply(record, isOver: isOver)
         case .recordAttempt(let record):
             try takeNumber(record.sequence)
             if attempts.contains(where: { $0.path == record.path && $0.outcome.fence == record.outcome.fence }) {
@@ -243,7 +252,7 @@ extension ModelStore {
         }
     }
 
-    private mutating func apply(_ record: StepRecord) throws {
+    private mutating func apply(_ record: StepRecord, isOver: Bool) throws {
         let node = try node(record.path)
         try takeNumber(record.sequence)
         guard record.node == node else { throw Violation("numbering", "\(record.path) is \(node), not \(record.node)") }
@@ -254,6 +263,7 @@ extension ModelStore {
             throw Violation("I5", "\(record.path) settles under \(attempt.fence), the highest fence is \(String(describing: fences[node]))")
         }
         try checkAnswer(record, node)
+        if isOver || isInEndingBlock(node) { try checkLateResult(record, node) }
         steps[node] = record
     }
 
