@@ -32,8 +32,12 @@ struct CompiledHTTPAgent: Sendable {
         var headers: [(name: String, value: CompiledTemplate)] = []
         var secretNames: [String] = []
         for header in definition.headers {
-            headers.append((header.name, try CompiledTemplate(.string(header.value))))
-            for name in SecretNames.named(in: header.value) where !secretNames.contains(name) { secretNames.append(name) }
+            let template = try CompiledTemplate(.string(header.value))
+            headers.append((header.name, template))
+            // A computed name is not known here, and so is never resolved.
+            for reference in template.references where reference.root == "secrets" {
+                if let name = reference.path.first, !secretNames.contains(name) { secretNames.append(name) }
+            }
         }
         self.headers = headers
         self.secretNames = secretNames
@@ -220,7 +224,8 @@ enum Rendering {
         case .bool, .int, .double: return value.compactText
         case .null, .array, .object:
             throw CallFailure(
-                .expression, .templateKind, "A template in \(what) gave a value of the kind \(value.kindName); it must be a string, a number or a boolean.")
+                .expression, .templateKind,
+                "A template in \(what) gave a value of the kind \(value.kindName); it must be a string, a number or a boolean.")
         }
     }
 }

@@ -1,10 +1,11 @@
 // Which executables an agent may start, and where they are.
+import WorkflowModel
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
 import Darwin
 #endif
-import WorkflowModel
 
 enum ExecutableSearch {
     /// The absolute path of an executable that the worker allows.
@@ -15,7 +16,8 @@ enum ExecutableSearch {
         guard let allowed = settings.allowedExecutables else {
             throw CallFailure(.limit, .notAllowed, "This worker does not start processes.")
         }
-        let refusal = CallFailure(.limit, .notAllowed, "This worker does not allow the executable \(Answer.excerpt(name.utf8, length: 200)).")
+        let refusal = CallFailure(
+            .limit, .notAllowed, "This worker does not allow the executable \(Answer.excerpt(name.utf8, length: 200)).")
         let allowsAll = allowed.contains("*")
         if name.utf8.contains(0x2F) {
             guard allowsAll || allowed.contains(name) else { throw refusal }

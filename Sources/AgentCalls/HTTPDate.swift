@@ -20,7 +20,9 @@ enum HTTPDate {
     /// How long a `Retry-After` field asks to wait: seconds, or until a date. `now` is the sender's clock where it told the time.
     static func delay(retryAfter field: String, now: Timestamp) -> Duration? {
         let text = field.drop { character in character == " " }
-        if let first = text.utf8.first, (0x30...0x39).contains(first), text.utf8.allSatisfy({ byte in (0x30...0x39).contains(byte) || byte == 0x2E }) {
+        if let first = text.utf8.first, (0x30...0x39).contains(first),
+            text.utf8.allSatisfy({ byte in (0x30...0x39).contains(byte) || byte == 0x2E })
+        {
             guard let seconds = Double(text) else { return nil }
             return Duration(seconds: min(seconds, longestDelay))
         }
@@ -32,7 +34,9 @@ enum HTTPDate {
     private static let longestDelay = 31_536_000.0
 
     private static func moment(day: Substring, month: Substring, year: Substring, time: Substring) -> Timestamp? {
-        guard let monthIndex = months.firstIndex(of: String(month)), let dayNumber = Int(day), var yearNumber = Int(year) else { return nil }
+        guard let monthIndex = months.firstIndex(of: String(month)), let dayNumber = Int(day), var yearNumber = Int(year) else {
+            return nil
+        }
         // Two digits: the past century where this one would lie more than fifty years ahead of 2000 + 70.
         if year.utf8.count == 2 { yearNumber += yearNumber < 70 ? 2000 : 1900 }
         func padded(_ number: Int, _ width: Int) -> String {

@@ -17,15 +17,23 @@ struct ReceivedAnswer: Sendable {
         "content-type", "date", "retry-after", "server", "x-request-id", "location", "ratelimit-limit", "ratelimit-remaining",
         "ratelimit-reset", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "traceresponse",
     ]
-    /// The longest value of a field that is kept or shown to expressions, in bytes.
+    /// The longest value of a field that is kept or shown to expressions, in characters.
     private static let longestField = 2048
 
     init(_ response: HTTPClientResponse, redirects: Int, afterSeconds: Double) {
         status = Int(response.status.code)
-        // Values are printable text for everything that follows; what is not UTF-8 was replaced by the client.
-        headers = response.headers.map { name, value in (name.lowercased(), Answer.excerpt(value.utf8, length: Self.longestField)) }
+        headers = response.headers.map { name, value in (name.lowercased(), Self.printable(value)) }
         self.redirects = redirects
         self.afterSeconds = afterSeconds
+    }
+
+    // Fields are stored and shown: no control characters, and no endless values.
+    private static func printable(_ value: String) -> String {
+        var out = String.UnicodeScalarView()
+        for scalar in value.unicodeScalars.prefix(longestField) {
+            out.append(scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) ? " " : scalar)
+        }
+        return String(out)
     }
 
     var isSuccessStatus: Bool { (200..<300).contains(status) }
@@ -124,13 +132,15 @@ struct ReceivedAnswer: Sendable {
         let coding = field("content-encoding")?.lowercased() ?? "identity"
         guard coding == "identity" else {
             throw CallFailure(
-                .protocolError, .resultNotText, "The agent's answer is compressed (\(Answer.excerpt(coding.utf8, length: 40))), which nobody asked for.")
+                .protocolError, .resultNotText,
+                "The agent's answer is compressed (\(Answer.excerpt(coding.utf8, length: 40))), which nobody asked for.")
         }
         let (type, charset) = Self.mediaType(field("content-type") ?? "")
         if type == "application/json" || type == "text/json" || type.hasSuffix("+json") { return try Answer.json(body, limit: limit) }
         guard ["", "utf-8", "utf8", "us-ascii"].contains(charset) else {
             throw CallFailure(
-                .protocolError, .resultNotText, "The agent's answer is in the character set \(Answer.excerpt(charset.utf8, length: 40)); only UTF-8 is read.")
+                .protocolError, .resultNotText,
+                "The agent's answer is in the character set \(Answer.excerpt(charset.utf8, length: 40)); only UTF-8 is read.")
         }
         return try Answer.text(body, limit: limit)
     }

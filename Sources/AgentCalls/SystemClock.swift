@@ -1,10 +1,11 @@
 // The wall clock of this machine, for what is shown to people and for Retry-After dates.
+import WorkflowModel
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
 import Foundation
 #endif
-import WorkflowModel
 
 enum SystemClock {
     static func now() -> Timestamp {

@@ -64,39 +64,3 @@ struct TemplateParts: Sendable {
         return nil
     }
 }
-
-/// The names behind `secrets.` in a template, found without evaluating it.
-enum SecretNames {
-    static func named(in source: String) -> [String] {
-        var names: [String] = []
-        let bytes = Array(source.utf8)
-        let word = Array("secrets".utf8)
-        var position = 0
-        while position + word.count < bytes.count {
-            guard bytes[position...].starts(with: word), position == 0 || !isNamePart(bytes[position - 1]) else {
-                position += 1
-                continue
-            }
-            position += word.count
-            // `secrets.NAME`, `secrets["NAME"]` and `secrets['NAME']`; a computed name is not known here, and so is never resolved.
-            var rest = bytes[position...].drop { byte in byte == 0x20 }
-            switch rest.first {
-            case 0x2E:
-                rest = rest.dropFirst().drop { byte in byte == 0x20 || byte == 0x3F }
-            case 0x5B:
-                rest = rest.dropFirst().drop { byte in byte == 0x20 || byte == 0x22 || byte == 0x27 || byte == 0x3F }
-            default: continue
-            }
-            let name = String(decoding: rest.prefix(while: isNamePart), as: UTF8.self)
-            if !name.isEmpty, !names.contains(name) { names.append(name) }
-        }
-        return names
-    }
-
-    private static func isNamePart(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F: true
-        default: false
-        }
-    }
-}

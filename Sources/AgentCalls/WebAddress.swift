@@ -1,10 +1,11 @@
 // The addresses that may be called: http and https, with a host, without credentials.
+import WorkflowModel
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
 import Foundation
 #endif
-import WorkflowModel
 
 /// A checked address.
 struct WebAddress: Sendable, Hashable {

@@ -1,10 +1,11 @@
 // Where the log goes: to standard error, a line for each event, written in one piece.
+public import Logging
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
 import Darwin
 #endif
-public import Logging
 
 /// Sets up logging for a process.
 public enum LogBootstrap {

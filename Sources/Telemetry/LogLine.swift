@@ -1,10 +1,11 @@
 // How one log event becomes one line, for people or for machines.
+import Logging
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
 import Darwin
 #endif
-import Logging
 
 /// How log lines look.
 public enum LogFormat: String, Sendable, Hashable, CaseIterable {

@@ -1,10 +1,11 @@
 // Counts what happens in this process, and writes it down as Prometheus reads it.
+import Synchronization
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
 import Darwin
 #endif
-import Synchronization
 
 /// The metrics of one process.
 ///

@@ -45,7 +45,8 @@ public struct TraceContext: Sendable, Hashable, CustomStringConvertible {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325  // FNV-1a
         for byte in step.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         return TraceContext(
-            high: traceHigh, low: traceLow, span: Self.span(mixing: [traceHigh, traceLow, spanID, hash, UInt64(bitPattern: Int64(attempt))]),
+            high: traceHigh, low: traceLow,
+            span: Self.span(mixing: [traceHigh, traceLow, spanID, hash, UInt64(bitPattern: Int64(attempt))]),
             isSampled: isSampled)
     }
 

@@ -201,7 +201,9 @@ private struct JSONCursor {
         switch bytes[position + 1] {
         case 0x22, 0x5C, 0x2F, 0x62, 0x66, 0x6E, 0x72, 0x74: position += 2
         case 0x75:
-            guard let unit = JSONStringSlice.hex(bytes, at: position + 2) else { throw fail(.syntax("four hexadecimal digits are expected")) }
+            guard let unit = JSONStringSlice.hex(bytes, at: position + 2) else {
+                throw fail(.syntax("four hexadecimal digits are expected"))
+            }
             if unit == 0 { throw fail(.nulCharacter) }
             position += 6
             if unit >= 0xDC00, unit <= 0xDFFF { throw fail(.loneSurrogate, at: start) }
@@ -350,6 +352,7 @@ private struct SeenKeys {
 
     private func same(_ left: JSONStringSlice, _ right: JSONStringSlice, _ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
         if left.escaped || right.escaped { return left.text(in: bytes).hasSameBytes(as: right.text(in: bytes)) }
-        return left.end - left.start == right.end - right.start && bytes[left.start..<left.end].elementsEqual(bytes[right.start..<right.end])
+        return left.end - left.start == right.end - right.start
+            && bytes[left.start..<left.end].elementsEqual(bytes[right.start..<right.end])
     }
 }

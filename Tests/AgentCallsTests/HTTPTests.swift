@@ -3,12 +3,6 @@ import AgentCalls
 import Testing
 import WorkflowModel
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 @Suite("HTTP agents")
 struct HTTPTests {
     // MARK: Requests
@@ -72,7 +66,9 @@ struct HTTPTests {
             try await withCaller { caller in
                 for user in ["a/../b?c#d", "..", "ü%2F"] {
                     _ = await caller.perform(
-                        call(.http(agent), with: ["base": .string("http://127.0.0.1:\(server.port)"), "user": .string(user), "q": "1&r=2 +"]))
+                        call(
+                            .http(agent), with: ["base": .string("http://127.0.0.1:\(server.port)"), "user": .string(user), "q": "1&r=2 +"])
+                    )
                 }
             }
             return server.requests.map(\.target)
@@ -86,7 +82,8 @@ struct HTTPTests {
     @Test(
         "addresses that may not be called are refused",
         arguments: [
-            "ftp://example.test/", "file:///etc/passwd", "unix:/tmp/socket", "example.test/x", "http://", "http:///x", "http://user:pw@127.0.0.1/",
+            "ftp://example.test/", "file:///etc/passwd", "unix:/tmp/socket", "example.test/x", "http://", "http:///x",
+            "http://user:pw@127.0.0.1/",
             "http://user@127.0.0.1/", "http://127.0.0.1:0/", "http://127.0.0.1:99999/", "http://127.0.0.1/a b", "http://127.0.0.1\\@evil/",
             "http://127.0.0.1/\r\nX: y", "http://${{ with.host }}/", "",
         ])
@@ -98,10 +95,12 @@ struct HTTPTests {
         #expect(result.failure?.code == "E_URL_INVALID")
     }
 
-    @Test("header fields that could smuggle something are refused before anything is sent", arguments: [
-        ("x-a", "1\r\nx-b: 2"), ("x-a", "1\u{0}"), ("x a", "1"), ("", "1"), ("Content-Length", "3"), ("Transfer-Encoding", "chunked"),
-        ("host", "other"), ("X-Skein-Fence", "99"),
-    ])
+    @Test(
+        "header fields that could smuggle something are refused before anything is sent",
+        arguments: [
+            ("x-a", "1\r\nx-b: 2"), ("x-a", "1\u{1}"), ("x a", "1"), ("", "1"), ("Content-Length", "3"), ("Transfer-Encoding", "chunked"),
+            ("host", "other"), ("X-Skein-Fence", "99"),
+        ])
     func refusedField(name: String, value: String) async throws {
         let seen = try await MisbehavingServer.run({ _ in [.answer("1")] }) { server in
             let agent = HTTPAgent(url: server.url(), headers: [NamedTemplate(name: name, value: "${{ with.v }}")])
@@ -129,7 +128,9 @@ struct HTTPTests {
         #expect(seen.first?.header("authorization") == "Bearer \(token)")
         #expect(echoed.answer == "{\"you\":\"Bearer •••\"}")
         #expect(!"\(echoed)".contains("S3CR3T"))
-        let (failed, _) = try await perform { request in [.answer(status: "500 Oops", type: "text/plain", "bad \(request.header("authorization") ?? "")")] }
+        let (failed, _) = try await perform { request in
+            [.answer(status: "500 Oops", type: "text/plain", "bad \(request.header("authorization") ?? "")")]
+        }
         #expect(failed.failure?.message == "The agent answered 500 Internal Server Error: bad Bearer •••")
         #expect(!"\(failed)".contains("S3CR3T"))
 
@@ -144,11 +145,13 @@ struct HTTPTests {
 
     // MARK: Answers
 
-    @Test("the content type decides how an answer is read", arguments: [
-        ("application/json", "{\"a\":1}", "{\"a\":1}"), ("Application/Problem+JSON; charset=UTF-8", "[1]", "[1]"),
-        ("text/plain", "{\"a\":1}", "\"{\\\"a\\\":1}\""), ("text/html", "<p>ü</p>\n", "\"<p>ü</p>\\n\""), (nil, "x", "\"x\""),
-        ("application/json", "\u{FEFF}{\"bom\":1}", "{\"bom\":1}"), ("application/json", "  ", "null"), ("text/plain", "", "null"),
-    ] as [(String?, String, String)])
+    @Test(
+        "the content type decides how an answer is read",
+        arguments: [
+            ("application/json", "{\"a\":1}", "{\"a\":1}"), ("Application/Problem+JSON; charset=UTF-8", "[1]", "[1]"),
+            ("text/plain", "{\"a\":1}", "\"{\\\"a\\\":1}\""), ("text/html", "<p>ü</p>\n", "\"<p>ü</p>\\n\""), (nil, "x", "\"x\""),
+            ("application/json", "\u{FEFF}{\"bom\":1}", "{\"bom\":1}"), ("application/json", "  ", "null"), ("text/plain", "", "null"),
+        ] as [(String?, String, String)])
     func contentType(type: String?, body: String, expected: String) async throws {
         let result = try await ask(.answer(type: type, body))
         #expect(result.answer == expected)
@@ -162,11 +165,13 @@ struct HTTPTests {
         #expect(toTheEnd.answer == "[1,2]")
     }
 
-    @Test("answers that break the protocol fail as such", arguments: [
-        ("{\"a\": [1, 2", "application/json", "E_RESULT_NOT_JSON"), ("<html>", "application/json", "E_RESULT_NOT_JSON"),
-        ("{} {}", "application/json", "E_RESULT_NOT_JSON"), ("NaN", "application/json", "E_RESULT_NOT_JSON"),
-        ("x", "text/plain; charset=iso-8859-1", "E_RESULT_NOT_TEXT"),
-    ])
+    @Test(
+        "answers that break the protocol fail as such",
+        arguments: [
+            ("{\"a\": [1, 2", "application/json", "E_RESULT_NOT_JSON"), ("<html>", "application/json", "E_RESULT_NOT_JSON"),
+            ("{} {}", "application/json", "E_RESULT_NOT_JSON"), ("NaN", "application/json", "E_RESULT_NOT_JSON"),
+            ("x", "text/plain; charset=iso-8859-1", "E_RESULT_NOT_TEXT"),
+        ])
     func brokenAnswer(body: String, type: String, code: String) async throws {
         let result = try await ask(.answer(type: type, body))
         #expect(result.failure?.type == .protocolError)
@@ -184,9 +189,12 @@ struct HTTPTests {
         #expect(zipped.failure?.type == .protocolError)
     }
 
-    @Test("valid JSON that cannot be stored fails at once, with its own code", arguments: [
-        #"{"a":1,"a":2}"#, #"["\u0000"]"#, #"["\ud800"]"#, "[1e400]", String(repeating: "[", count: 300) + String(repeating: "]", count: 300),
-    ])
+    @Test(
+        "valid JSON that cannot be stored fails at once, with its own code",
+        arguments: [
+            #"{"a":1,"a":2}"#, #"["\u0000"]"#, #"["\ud800"]"#, "[1e400]",
+            String(repeating: "[", count: 300) + String(repeating: "]", count: 300),
+        ])
     func unstorable(body: String) async throws {
         let result = try await ask(.answer(body))
         #expect(result.failure?.type == .unstorable)
@@ -221,12 +229,16 @@ struct HTTPTests {
 
     // MARK: Statuses
 
-    @Test("statuses are classified", arguments: [
-        (400, FailureType.clientError), (401, .clientError), (404, .clientError), (409, .clientError), (408, .serverError), (425, .serverError),
-        (429, .rateLimited), (500, .serverError), (502, .serverError), (503, .serverError), (599, .serverError), (304, .protocolError),
-    ])
+    @Test(
+        "statuses are classified",
+        arguments: [
+            (400, FailureType.clientError), (401, .clientError), (404, .clientError), (409, .clientError), (408, .serverError),
+            (425, .serverError),
+            (429, .rateLimited), (500, .serverError), (502, .serverError), (503, .serverError), (599, .serverError), (304, .protocolError),
+        ])
     func status(code: Int, type: FailureType) async throws {
-        let result = try await ask(.answer(status: "\(code) Whatever", type: "application/problem+json", code == 304 ? "" : "{\"detail\":\"no\"}"))
+        let result = try await ask(
+            .answer(status: "\(code) Whatever", type: "application/problem+json", code == 304 ? "" : "{\"detail\":\"no\"}"))
         #expect(result.failure?.type == type)
         #expect(result.failure?.code == "\(code)")
         #expect(result.failure?.attempt == 2)
@@ -239,11 +251,13 @@ struct HTTPTests {
         #expect(result.failure?.message == "The agent answered 500 Internal Server Error: " + String(repeating: "é", count: 500) + "…")
     }
 
-    @Test("Retry-After is understood in seconds and as a date", arguments: [
-        ("120", Duration.seconds(120)), ("0", .zero), ("1.5", .milliseconds(1500)), ("Sun, 06 Nov 1994 08:50:37 GMT", .seconds(60)),
-        ("Sunday, 06-Nov-94 08:50:37 GMT", .seconds(60)), ("Sun Nov  6 08:50:37 1994", .seconds(60)),
-        ("Sun, 06 Nov 1994 08:00:00 GMT", .zero), ("soon", nil), ("-1", nil), ("99999999999999", .seconds(31_536_000)),
-    ] as [(String, Duration?)])
+    @Test(
+        "Retry-After is understood in seconds and as a date",
+        arguments: [
+            ("120", Duration.seconds(120)), ("0", .zero), ("1.5", .milliseconds(1500)), ("Sun, 06 Nov 1994 08:50:37 GMT", .seconds(60)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", .seconds(60)), ("Sun Nov  6 08:50:37 1994", .seconds(60)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", .zero), ("soon", nil), ("-1", nil), ("99999999999999", .seconds(31_536_000)),
+        ] as [(String, Duration?)])
     func retryAfter(field: String, expected: Duration?) async throws {
         let result = try await ask(
             .answer(status: "429 Too Many Requests", headers: ["Date: Sun, 06 Nov 1994 08:49:37 GMT", "Retry-After: \(field)"], "{}"))
@@ -259,7 +273,9 @@ struct HTTPTests {
         let refused = try await ask(.answer("{\"ok\":false}")) { agent in agent.success = "result.ok == true" }
         #expect(refused.failure?.type == .custom)
         #expect(refused.failure?.code == "E_NOT_SUCCESSFUL")
-        let failed = try await ask(.answer(status: "503 Busy", headers: ["Retry-After: 3"], "{\"ok\":false}")) { agent in agent.success = "result.ok == true" }
+        let failed = try await ask(.answer(status: "503 Busy", headers: ["Retry-After: 3"], "{\"ok\":false}")) { agent in
+            agent.success = "result.ok == true"
+        }
         #expect(failed.failure?.type == .serverError)
         #expect(failed.failure?.retryAfter == .seconds(3))
         let unknown = try await ask(.answer("{}")) { agent in agent.success = "result.missing == true" }
@@ -296,7 +312,8 @@ struct HTTPTests {
 
     @Test("a redirect loop ends, and another origin is never asked")
     func badRedirects() async throws {
-        let count = try await MisbehavingServer.run({ _ in [.answer(status: "308 Permanent Redirect", headers: ["Location: /again"], "")] }) { server in
+        let count = try await MisbehavingServer.run({ _ in [.answer(status: "308 Permanent Redirect", headers: ["Location: /again"], "")] })
+        { server in
             let result = try await withCaller { caller in await caller.perform(call(.http(HTTPAgent(url: server.url())))) }
             #expect(result.failure?.type == .protocolError)
             #expect(result.failure?.code == "E_REDIRECT")
@@ -304,124 +321,15 @@ struct HTTPTests {
         }
         #expect(count == 6)
         let asked = try await MisbehavingServer.run({ _ in [.answer("1")] }) { other in
-            for location in [other.url(), "//127.0.0.1:\(other.port)/", "http://localhost:\(other.port)/", "https://127.0.0.1/", "file:///etc/passwd"] {
+            for location in [
+                other.url(), "//127.0.0.1:\(other.port)/", "http://localhost:\(other.port)/", "https://127.0.0.1/", "file:///etc/passwd",
+            ] {
                 let result = try await ask(.answer(status: "307 Temporary Redirect", headers: ["Location: \(location)"], ""))
                 #expect(result.failure?.code == "E_REDIRECT", "\(location)")
             }
             return other.requests.count
         }
         #expect(asked == 0)
-    }
-
-    // MARK: Connections
-
-    @Test("an agent that never answers is given up in time")
-    func hang() async throws {
-        for actions in [[ServerAction.hang], [.send("HTTP/1.1 200 OK\r\nContent-Le"), .hang], [.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"), .hang]] {
-            try await MisbehavingServer.run({ _ in actions }) { server in
-                let result = try await withCaller { caller in
-                    await caller.perform(call(.http(HTTPAgent(url: server.url())), timeout: .milliseconds(300)))
-                }
-                #expect(result.isTimedOut)
-                #expect(result.failure?.type == .timeout)
-                #expect(result.duration < .seconds(5))
-                try await eventually("the connection is still open") { server.closedConnections == 1 }
-            }
-        }
-    }
-
-    @Test("an answer that trickles does not stretch the time")
-    func drip() async throws {
-        let result = try await ask(.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), .drip, timeout: .milliseconds(300))
-        #expect(result.isTimedOut)
-        #expect(result.duration < .seconds(5))
-    }
-
-    @Test("a connection that ends early is a broken protocol, never a failed connection", arguments: [
-        [ServerAction.close], [.reset], [.send("HTTP/1.1 200 OK\r\nContent-"), .close],
-        [.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\":"), .close],
-        [.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\":"), .reset],
-        [.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n"), .close],
-    ])
-    func cutOff(actions: [ServerAction]) async throws {
-        let result = try await MisbehavingServer.run({ _ in actions }) { server in
-            try await withCaller { caller in await caller.perform(call(.http(HTTPAgent(url: server.url())))) }
-        }
-        #expect(result.failure?.type == .protocolError)
-        #expect(result.failure?.code == "E_CONNECTION_CLOSED", "\(result)")
-    }
-
-    @Test("what is no HTTP is a broken protocol", arguments: [
-        "SSH-2.0-OpenSSH_9.2p1\r\n", "HTTP/1.1 banana\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n1",
-    ])
-    func notHTTP(text: String) async throws {
-        let result = try await ask(.send(text), .hang)
-        #expect(result.failure?.type == .protocolError)
-        #expect(result.failure?.code == "E_NOT_HTTP", "\(result)")
-    }
-
-    @Test("a refused connection and an unknown host are failed connections")
-    func connect() async throws {
-        try await withCaller { caller in
-            let refused = await caller.perform(call(.http(HTTPAgent(url: "http://127.0.0.1:1/"))))
-            #expect(refused.failure?.type == .connect)
-            #expect(refused.failure?.message == "No connection to the agent could be made: Connection refused")
-            let unknown = await caller.perform(call(.http(HTTPAgent(url: "http://no-such-host.invalid/"))))
-            #expect(unknown.failure?.type == .connect, "\(unknown)")
-        }
-    }
-
-    @Test("a connection that does not stand in time fails as such")
-    func connectTimeout() async throws {
-        // A listener that never accepts, with its queue full: the kernel drops what else comes.
-        let listener = try FullListener()
-        let agent = HTTPAgent(url: "http://127.0.0.1:\(listener.port)/", connectTimeout: .milliseconds(200))
-        let result = try await withCaller { caller in await caller.perform(call(.http(agent))) }
-        #expect(result.failure?.type == .connect, "\(result)")
-        #expect(result.duration < .seconds(5))
-    }
-
-    @Test("a server that does not speak TLS fails as such")
-    func tls() async throws {
-        let result = try await MisbehavingServer.run({ _ in [] }) { server in
-            try await withCaller { caller in await caller.perform(call(.http(HTTPAgent(url: "https://127.0.0.1:\(server.port)/")))) }
-        }
-        #expect(result.failure?.type == .tls, "\(result)")
-    }
-
-    @Test("cancelling the task closes the connection before the call returns")
-    func cancelled() async throws {
-        try await MisbehavingServer.run({ _ in [.hang] }) { server in
-            try await withCaller { caller in
-                let agent = HTTPAgent(url: server.url())
-                let task = Task { await caller.perform(call(.http(agent), timeout: .seconds(60))) }
-                try await eventually("the request did not arrive") { server.requests.count == 1 }
-                task.cancel()
-                let result = await task.value
-                #expect(result.outcome == .cancelled)
-                #expect(result.duration < .seconds(10))
-            }
-            try await eventually("the connection is still open") { server.closedConnections == 1 }
-        }
-    }
-
-    @Test("two hundred calls at once share connections and keep apart")
-    func many() async throws {
-        try await MisbehavingServer.run({ request in [.answer(request.body)] }) { server in
-            try await withCaller { caller in
-                let agent = HTTPAgent(url: server.url())
-                let right = await withTaskGroup(of: Bool.self) { group in
-                    for index in 0..<200 {
-                        group.addTask {
-                            let result = await caller.perform(call(.http(agent), with: ["i": .int(Int64(index))]))
-                            return result.answer == "{\"i\":\(index)}"
-                        }
-                    }
-                    return await group.reduce(0) { count, isRight in count + (isRight ? 1 : 0) }
-                }
-                #expect(right == 200)
-            }
-        }
     }
 
     // MARK: Templates and noop
@@ -447,43 +355,11 @@ struct HTTPTests {
         }
         #expect(allowed.answer == "{\"x\":[1]}")
         let none = try await withCaller(AgentCallSettings(allowNoop: true)) { caller in
-            await Task { 
+            await Task {
                 withUnsafeCurrentTask { $0?.cancel() }
-                return await caller.perform(call(.noop)) 
+                return await caller.perform(call(.noop))
             }.value
         }
         #expect(none.outcome == .cancelled)
     }
-}
-
-/// A socket that listens, never accepts, and has no room left in its queue.
-final class FullListener {
-    let port: Int
-    private var sockets: [Int32] = []
-
-    init() throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        sockets.append(listener)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                _ = bind(listener, pointer, length)
-                _ = listen(listener, 0)
-                _ = getsockname(listener, pointer, &length)
-            }
-        }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        for _ in 0..<3 {
-            let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK, 0)
-            sockets.append(client)
-            withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in _ = connect(client, pointer, length) }
-            }
-        }
-    }
-
-    deinit { for socket in sockets { close(socket) } }
 }

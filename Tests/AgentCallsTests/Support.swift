@@ -10,9 +10,10 @@ import Darwin
 #endif
 
 /// A call of `kind` for run 1, step `review.score`, attempt 2.
-func call(_ kind: AgentKind, with value: JSONValue = ["n": 1], timeout: Duration = .seconds(10), traceparent: String? = nil) -> AgentCall {
+func call(_ kind: AgentKind, with value: JSONValue = ["n": 1], timeout: Duration = .seconds(120), traceparent: String? = nil) -> AgentCall {
     AgentCall(
-        agent: AgentDefinition(kind: kind), with: JSONText(value), runID: runID, path: StepPath("review.score"), attempt: 2, fence: Fence(77),
+        agent: AgentDefinition(kind: kind), with: JSONText(value), runID: runID, path: StepPath("review.score"), attempt: 2,
+        fence: Fence(77),
         idempotencyKey: "run-1/review.score", timeout: timeout, traceparent: traceparent)
 }
 
@@ -36,7 +37,7 @@ func withCaller<Result>(
 
 /// One call of an HTTP agent to a server that answers every request with `actions`.
 func ask(
-    _ actions: ServerAction..., timeout: Duration = .seconds(10),
+    _ actions: ServerAction..., timeout: Duration = .seconds(120),
     configure: @Sendable (inout HTTPAgent) -> Void = { _ in }
 ) async throws -> AgentResult {
     try await MisbehavingServer.run({ _ in actions }) { server in
@@ -60,9 +61,9 @@ extension AgentResult {
     var detail: JSONValue { details?.value ?? .null }
 }
 
-/// Waits until `condition` holds, at most for ten seconds.
+/// Waits until `condition` holds, at most for a minute.
 func eventually(_ what: Comment, _ condition: () -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(60)
     while !condition() {
         guard ContinuousClock.now < deadline else {
             Issue.record(what)
@@ -105,6 +106,9 @@ final class Scripts {
         }
         return path
     }
+
+    /// Whether a script has made a file.
+    func exists(_ name: String) -> Bool { access("\(directory)/\(name)", F_OK) == 0 }
 
     /// The number that a script has written into a file, once it is there.
     func number(in name: String) -> pid_t? {
