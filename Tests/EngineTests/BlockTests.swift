@@ -317,6 +317,18 @@ import WorkflowModel
         #expect(story.ending?.status == .succeeded)
     }
 
+    @Test("inside a block, too, a failure with `onError: continue` lets the block go on")
+    func goesOnInside() throws {
+        for kind in [Block.steps, Block.graph] {
+            var story = try Story.started(.steps([.block("b", kind([.agent("x", onError: .continue), .agent("y")]))]))
+            try story.fail("b.x", .clientError)
+            #expect(story.status("b") == nil)
+            try story.succeed("b.y")
+            #expect(story.status("b") == .succeeded)
+            #expect(story.ending?.status == .succeeded)
+        }
+    }
+
     @Test("a skipped block starts nothing, and its output is null")
     func skippedBlock() throws {
         let story = try Story.started(

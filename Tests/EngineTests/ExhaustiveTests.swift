@@ -79,6 +79,7 @@ extension ModelStore {
         .graph([.agent("a", if: "false"), .agent("b"), .agent("c", needs: ["a", "b"], if: "steps.b.output == 1")]),
         .graph([.block("a", .steps([.agent("x"), .agent("y")])), .agent("b"), .agent("c", needs: ["a"])]),
         .steps([.block("a", .graph([.agent("x"), .agent("y")]), onError: .continue), .agent("b")]),
+        .graph([.block("a", .graph([.agent("x", onError: .continue), .agent("y", needs: ["x"])])), .agent("b")]),
         .graph([.block("a", .graph([.agent("x"), .set("y", "${{ input.absent }}", needs: ["x"])])), .agent("b")]),
         .graph([.block("a", .steps([.block("b", .graph([.agent("x"), .agent("y")]))])), .agent("c")]),
     ]

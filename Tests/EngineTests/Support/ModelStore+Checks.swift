@@ -110,6 +110,39 @@ extension ModelStore {
         }
     }
 
+    // I15: no attempt that the policy grants is kept back.
+    func checkExhausted(_ record: StepRecord, _ outcome: TaskOutcome) throws(Violation) {
+        let entry = outline.entries[record.node]
+        guard record.settled.status == .failed, outcome.status != .lost, let failure = record.settled.failure,
+            let index = outline.retryIndex(of: entry, for: failure)
+        else { return }
+        let policy = outline.retry(of: entry)[index]
+        let counts = outcome.task.retryCounts
+        guard policy.maxElapsed != nil || (index < counts.count ? counts[index] : 0) + 1 >= policy.maxAttempts else {
+            throw Violation("I15", "\(entry.path) is not tried again, although its policy grants it")
+        }
+    }
+
+    // What fails, fails for a reason: a step of it that does not let it go on, or its own output.
+    func checkCause(of block: Int?, _ failure: Failure?) throws(Violation) {
+        let name = block.map { outline.entries[$0].path.text } ?? "the run"
+        let children = outline.children(of: block)
+        if let path = failure?.path, let cause = outline.index(of: path) {
+            let isFirst = !outline.entries[cause].children.contains { failsItsBlock($0) }
+            guard isFirst, children.contains(where: { failsItsBlock($0) }) || cause == block else {
+                throw Violation("I12", "\(name) fails because of \(path), which is not the first to blame")
+            }
+        } else {
+            guard children.allSatisfy({ steps[$0] != nil && !failsItsBlock($0) }) else {
+                throw Violation("I12", "\(name) fails without a step that is to blame")
+            }
+        }
+    }
+
+    private func failsItsBlock(_ node: Int) -> Bool {
+        steps[node]?.settled.status == .failed && outline.entries[node].step.onError == .fail
+    }
+
     // I12: what an attempt leads to is exactly one thing, in the same transaction.
     func checkSuccessor(of outcome: TaskOutcome, _ commands: [Command]) throws(Violation) {
         var successors = 0
@@ -120,6 +153,7 @@ extension ModelStore {
             case .recordStep(let record):
                 guard record.path == outcome.path else { continue }
                 successors += 1
+                try checkExhausted(record, outcome)
                 if record.attempt?.fence == outcome.fence { attempts += 1 }
             case .recordAttempt(let record):
                 if record.path == outcome.path, record.outcome.fence == outcome.fence { attempts += 1 }
@@ -222,7 +256,9 @@ extension ModelStore {
             for root in outline.roots where steps[root] == nil {
                 throw Violation("I7", "the run succeeded before \(outline.entries[root].path)")
             }
-        case .failed: guard ending.failure != nil, ending.output == nil else { throw Violation("I2", "a failure without a reason") }
+        case .failed:
+            guard ending.failure != nil, ending.output == nil else { throw Violation("I2", "a failure without a reason") }
+            try checkCause(of: nil, ending.failure)
         case .timedOut: guard ending.failure?.type == .timeout else { throw Violation("I2", "a time-out without a reason") }
         case .cancelled:
             guard run.cancelRequested, ending.failure?.type == .cancelled else { throw Violation("I2", "nobody cancelled the run") }

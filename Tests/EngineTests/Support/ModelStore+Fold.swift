@@ -231,6 +231,7 @@ extension ModelStore {
             guard index == node else { throw Violation("numbering", "\(path) is \(node), not \(index)") }
             guard steps[node] == nil, tasks[node] == nil else { throw Violation("rows", "\(path) is two things at once") }
             if case .block = facts, liveSteps[node] == nil || liveSteps[node]?.isPending == true { try checkMayStart(node) }
+            if case .block(let block) = facts, case .failed(let failure) = block.ending { try checkCause(of: node, failure) }
             liveSteps[node] = facts
         case .drop(let path):
             let node = try node(path)

@@ -66,6 +66,15 @@ final class Outline: Sendable {
         return (entry.step.retry ?? agent?.retry ?? definition.defaults.retry)?.entries ?? []
     }
 
+    /// The entry of the step's policy that a failure falls under; nil when it is not tried again whatever was counted.
+    func retryIndex(of entry: Entry, for failure: Failure) -> Int? {
+        let mayPass: Set<FailureType> = [.timeout, .connect, .tls, .serverError, .rateLimited, .protocolError, .exit, .signal, .custom]
+        return retry(of: entry).firstIndex { policy in
+            guard let names = policy.on else { return mayPass.contains(failure.type) }
+            return names.contains { $0 == failure.type.rawValue || $0 == failure.code || ($0 == "*" && mayPass.contains(failure.type)) }
+        }
+    }
+
     func index(of path: StepPath) -> Int? { entries.firstIndex { $0.path == path } }
 
     func children(of block: Int?) -> [Int] { block.map { entries[$0].children } ?? roots }

@@ -54,18 +54,11 @@ struct Workers {
         if random.chance(15) { failure.code = "E_BUSY" }
         if random.chance(15) { failure.retryAfter = .milliseconds(random.pick([0, 10, 5000, 100_000_000])) }
         guard temper.isFaultless else { return failure }
-        // Only what the first entry that names it still answers with another attempt.
-        for (index, entry) in outline.retry(of: outline.entries[node]).enumerated() {
-            let isNamed =
-                entry.on.map {
-                    $0.contains(failure.type.rawValue) || $0.contains(failure.code ?? "-") || ($0 == ["*"] && failure.type != .clientError)
-                }
-                ?? (failure.type != .clientError)
-            guard isNamed else { continue }
-            let used = index < row.retryCounts.count ? row.retryCounts[index] : 0
-            return used + 1 < entry.maxAttempts ? failure : nil
-        }
-        return nil
+        // Only what the policy still answers with another attempt.
+        let entry = outline.entries[node]
+        guard let index = outline.retryIndex(of: entry, for: failure) else { return nil }
+        let used = index < row.retryCounts.count ? row.retryCounts[index] : 0
+        return used + 1 < outline.retry(of: entry)[index].maxAttempts ? failure : nil
     }
 
     // Workers wait for no run's lock, only for the rows that the fold has locked.
