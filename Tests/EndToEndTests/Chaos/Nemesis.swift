@@ -62,10 +62,7 @@ final class Nemesis: Sendable {
                 if Task.isCancelled { break }
                 let delay: Duration = Bool.random(using: &generator) ? .zero : .milliseconds(Int.random(in: 0...2000, using: &generator))
                 if second % Self.pauseEvery == Self.firstPause, let victim = pick(cluster.workers, &generator) {
-                    // Long enough for the tasks to be with others, short enough for those to be still at it: then a late result that
-                    // counted would count for their attempt.
-                    let pause = campaign.lease + .milliseconds(Int.random(in: 800...2800, using: &generator))
-                    group.addTask { await self.pause(victim, for: pause) }
+                    group.addTask { await self.pause(victim) }
                 } else if second == Self.firstCrash || (campaign.isHarsh && second % Self.crashEvery == Self.firstCrash) {
                     group.addTask { await self.crashDatabase(down: .milliseconds(500) + delay / 2) }
                 } else if campaign.isHarsh, Int.random(in: 0..<10, using: &generator) < 4 {
@@ -152,14 +149,37 @@ final class Nemesis: Sendable {
         await Task.detached { try? await process.ending(within: deadline) }.value
     }
 
-    private func pause(_ worker: ServerProcess, for duration: Duration) async {
+    private static let longestPause: Duration = .seconds(20)
+
+    // A late result is most dangerous while another worker holds the task: so that is the moment when the stopped one goes on.
+    private func pause(_ worker: ServerProcess) async {
         note(.pauseWorker)
+        let open = agent.calls.filter { $0.answered == nil && $0.brokenOff == nil }
         worker.send(SIGSTOP)
-        await Task.detached { try? await Task.sleep(for: duration) }.value
+        let (agent, lease) = (agent, campaign.lease)
+        await Task.detached {
+            try? await Task.sleep(for: lease)
+            let end = ContinuousClock.now + Self.longestPause
+            while ContinuousClock.now < end, !Self.isWithOthers(open, agent.calls) { try? await Task.sleep(for: .milliseconds(10)) }
+        }.value
         worker.send(SIGCONT)
         // It has a moment to report what it finished meanwhile, before anything else may happen to it.
         await Task.detached { try? await Task.sleep(for: .seconds(3)) }.value
         release(worker)
+    }
+
+    // Whether the agent has answered one of these calls, and works for somebody else on the same step all the same. Of a worker that was
+    // killed the connection is gone, so whoever was answered stands still.
+    private static func isWithOthers(_ stopped: [AgentCall], _ calls: [AgentCall]) -> Bool {
+        let fences = Dictionary(stopped.map { ($0.key, $0.fence) }) { first, _ in first }
+        var answered: Set<String> = []
+        var again: Set<String> = []
+        for call in calls {
+            guard let fence = fences[call.key] else { continue }
+            if call.fence == fence, call.answered != nil { answered.insert(call.key) }
+            if call.fence > fence, call.answered == nil, call.brokenOff == nil { again.insert(call.key) }
+        }
+        return !answered.isDisjoint(with: again)
     }
 
     private func crashDatabase(down: Duration) async {
