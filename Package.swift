@@ -32,12 +32,13 @@ let package = Package(
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
-        // Floor 1: nouns, the database client, patterns, telemetry names.
+        // Floor 1: nouns, the database client, patterns, telemetry names, what all programs have in common.
         .target(name: "WorkflowModel"),
         .target(name: "Postgres", dependencies: ["CLibPQ"]),
         .target(name: "EmbeddedPostgres"),
         .target(name: "Patterns", dependencies: ["CPCRE2"]),
         .target(name: "Telemetry", dependencies: [.log]),
+        .target(name: "Programs", dependencies: [.argumentParser]),
 
         // Floor 2: expressions, JSON Schema, the embedded SQL.
         .target(name: "Expressions", dependencies: ["WorkflowModel", "Patterns"]),
@@ -78,7 +79,7 @@ let package = Package(
         .target(
             name: "CommandLine",
             dependencies: [
-                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Schema", "Definitions", "RunStore", .log,
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "Definitions", "RunStore", .log,
                 .asyncHTTPClient, .httpTypes, .hummingbird, .nioCore, .nioHTTP1,
             ]),
 
@@ -90,30 +91,31 @@ let package = Package(
         .executableTarget(
             name: "skein-coordinator",
             dependencies: [
-                "ServerSettings", "WorkflowModel", "Postgres", "Telemetry", "Schema", "RunStore", "Coordination", "AdminAPI", .argumentParser,
-                .log, .lifecycle,
+                "ServerSettings", "WorkflowModel", "Postgres", "Programs", "Telemetry", "Schema", "RunStore", "Coordination", "AdminAPI",
+                .argumentParser, .log, .lifecycle,
             ]),
         .executableTarget(
             name: "skein-worker",
             dependencies: [
-                "ServerSettings", "WorkflowModel", "Postgres", "Telemetry", "Schema", "TaskQueue", "AgentCalls", "Working", .argumentParser,
-                .log, .lifecycle,
+                "ServerSettings", "WorkflowModel", "Postgres", "Programs", "Telemetry", "Schema", "TaskQueue", "AgentCalls", "Working",
+                .argumentParser, .log, .lifecycle,
             ]),
         .executableTarget(
             name: "skein",
             dependencies: [
-                "CommandLine", "WorkflowModel", "EmbeddedPostgres", "Postgres", "Telemetry", "Schema", "Expressions", "Definitions", "RunStore",
-                .argumentParser, .configuration, .log, .asyncHTTPClient, .hummingbird, .lifecycle, .nioCore,
+                "CommandLine", "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Telemetry", "Schema", "Expressions", "Definitions",
+                "RunStore", .argumentParser, .configuration, .log, .asyncHTTPClient, .hummingbird, .lifecycle, .nioCore,
             ]),
         .executableTarget(
             name: "skein-bench",
             dependencies: [
-                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Schema", .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1,
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1,
             ]),
 
         // Tests, from the bottom up.
         .target(name: "PostgresTestKit", dependencies: ["EmbeddedPostgres", "Postgres", "Schema"], path: "Tests/PostgresTestKit"),
         .testTarget(name: "WorkflowModelTests", dependencies: ["WorkflowModel"]),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", .log]),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "PostgresTestKit"]),
         .testTarget(name: "ExpressionsTests", dependencies: ["Expressions", "Patterns", "WorkflowModel"]),
         .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema", "Patterns", "WorkflowModel"]),
@@ -135,7 +137,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .nioHTTP1,
+                .nioPosix,
             ]),
     ]
 )

@@ -48,8 +48,12 @@ package struct Console: Sendable {
     /// Anything that is not data: one line on standard error.
     package func note(_ line: String) { Self.write(line + "\n", to: STDERR_FILENO) }
 
-    /// A failure, with its fix, on standard error.
+    /// A failure, with its fix, on standard error. Wrong use is one line.
     package func report(_ failure: CommandFailure) {
+        if failure.status == .usage {
+            let parts = [failure.message] + failure.details + (failure.fix.map { [$0] } ?? [])
+            return note("\(styled("error:", .red, .bold, isError: true)) \(Self.printable(parts.joined(separator: "; ")))")
+        }
         note("\(styled("error:", .red, .bold, isError: true)) \(Self.printable(failure.message))")
         for line in failure.details { note("  \(line)") }
         if let fix = failure.fix { note("\(styled("  fix:", .bold, isError: true)) \(fix)") }

@@ -3,6 +3,7 @@
 import EmbeddedPostgres
 import Foundation
 import Postgres
+import Programs
 import Schema
 import WorkflowModel
 
@@ -329,15 +330,9 @@ package actor DevSupervisor {
         lines.append(("ready", "in \(took)"))
         lines.append(("try", "skein workflow apply FILE, then skein run start NAME --watch"))
         lines.append(("stop", "Ctrl-C"))
-        console.print(console.styled("skein dev \(Product.version)", .bold))
+        console.print(console.styled("skein dev \(Release.version)", .bold))
         for (title, text) in lines {
             console.print("  \(console.styled(title.padding(toLength: 10, withPad: " ", startingAt: 0), .dim))\(text)")
         }
     }
-}
-
-/// This release.
-package enum Product {
-    /// The version.
-    package static let version = "0.1.0"
 }

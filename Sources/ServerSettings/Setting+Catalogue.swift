@@ -45,6 +45,9 @@ extension Setting {
         key: "body.limit", kind: .integer(1024...(256 << 20)), fallback: "2097152", about: "The most bytes of a request's body.")
     package static let batchLimit = Setting(
         key: "batch.limit", kind: .integer(1024...(512 << 20)), fallback: "16777216", about: "The most bytes of the body of a batch of runs.")
+    package static let historyRetention = Setting(
+        key: "history.retention", kind: .duration(.zero ... .seconds(36_500 * 86_400)), fallback: "90d",
+        about: "How long the history of ended runs is kept; it goes by whole weeks. 0s keeps it for ever.")
     package static let migrate = Setting(
         key: "migrate", kind: .boolean, fallback: "false", about: "Bring the database to this release's schema before starting.")
 
@@ -52,16 +55,16 @@ extension Setting {
 
     package static let namespace = Setting(key: "namespace", kind: .text, fallback: "default", about: "The namespace whose tasks are taken.")
     package static let name = Setting(key: "name", kind: .text, fallback: nil, about: "A name for people. Default: the name of the host.")
-    package static let queues = Setting(key: "queues", kind: .list, fallback: "default", about: "The queues to take tasks from, the preferred one first.")
+    package static let queues = Setting(key: "queues", kind: .list(atLeast: 1), fallback: "default", about: "The queues to take tasks from, the preferred one first.")
     package static let slots = Setting(key: "slots", kind: .integer(1...10_000), fallback: "16", about: "How many tasks to work on at the same time.")
     package static let execAllow = Setting(
-        key: "exec.allow", kind: .list, fallback: "",
+        key: "exec.allow", kind: .list(atLeast: 0), fallback: "",
         about: "The executables that exec agents may start: names, absolute paths, or * for all. Without it exec agents are refused.")
 
     package static let ofEverybody = [config, databaseURL, logLevel, logFormat, pollInterval, lease, drainTimeout, allowNoop]
     package static let ofCoordinator =
         ofEverybody + [
-            address, port, requireApiKeys, foldLimit, poolSize, connectionLimit, inputLimit, bodyLimit, batchLimit, migrate,
+            address, port, requireApiKeys, foldLimit, poolSize, connectionLimit, inputLimit, bodyLimit, batchLimit, historyRetention, migrate,
         ]
     package static let ofWorker = ofEverybody + [namespace, name, queues, slots, execAllow]
     package static var all: [Setting] { ofCoordinator + [namespace, name, queues, slots, execAllow] }

@@ -1,6 +1,7 @@
 // One key of the configuration: what it is called on the command line, in the environment and in a file, and what it may be.
 
 package import ArgumentParser
+import Foundation
 import Postgres
 import WorkflowModel
 
@@ -15,8 +16,8 @@ package struct Setting: Sendable {
         case duration(ClosedRange<Duration>)
         case boolean
         case choice([String])
-        /// Texts separated by commas.
-        case list
+        /// Texts separated by commas, so many at least.
+        case list(atLeast: Int)
     }
 
     /// The key as a file has it: `database.url`.
@@ -70,7 +71,9 @@ package struct Setting: Sendable {
     /// Why `text` cannot be the value; nil when it can.
     package func refusal(of text: String) -> String? {
         switch kind {
-        case .text, .list: return nil
+        case .text: return nil
+        case .list(let least):
+            return Self.list(text).count >= least ? nil : "must name at least \(least == 1 ? "one" : String(least))"
         case .database:
             let isUnderstood = (try? PostgresConfiguration(text).database(named: "postgres")) != nil
             return isUnderstood ? nil : "must be a postgresql:// address or key=value pairs"
@@ -81,6 +84,10 @@ package struct Setting: Sendable {
         case .boolean: return Self.boolean(text) == nil ? "must be true or false" : nil
         case .choice(let words): return words.contains(text) ? nil : "must be one of \(range)"
         }
+    }
+
+    package static func list(_ text: String) -> [String] {
+        text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
     package static func boolean(_ text: String) -> Bool? {
@@ -94,7 +101,9 @@ package struct Setting: Sendable {
 
 extension Option where Value == String? {
     /// The option of a setting.
-    package init(_ setting: Setting) { self.init(name: .customLong(setting.option), help: setting.help) }
+    ///
+    /// Whatever comes behind it is its value: `--slots -3` is a wrong number and not a missing one.
+    package init(_ setting: Setting) { self.init(name: .customLong(setting.option), parsing: .unconditional, help: setting.help) }
 }
 
 extension Flag where Value == Bool? {

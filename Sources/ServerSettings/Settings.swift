@@ -1,5 +1,6 @@
 // The values of a process's settings, from the command line, the environment and a file, in this order.
 
+package import ArgumentParser
 import Configuration
 import Foundation
 import Postgres
@@ -10,6 +11,13 @@ package struct Settings: Sendable {
     /// Where a value comes from.
     package enum Origin: Sendable {
         case option, environment, file(String), fallback
+
+        var isOption: Bool {
+            switch self {
+            case .option: true
+            case .environment, .file, .fallback: false
+            }
+        }
 
         func text(for setting: Setting) -> String {
             switch self {
@@ -59,7 +67,9 @@ package struct Settings: Sendable {
             // An empty variable is one that somebody did not want to set.
             if text.isEmpty, case .environment = origin { continue }
             if let refusal = setting.refusal(of: text) {
-                throw SettingsError(key: setting.key, reason: "\(refusal); \(origin.text(for: setting)) says \(setting.isSecret ? "something else" : "\"\(text)\"")")
+                throw SettingsError(
+                    key: setting.key, reason: "\(refusal); \(origin.text(for: setting)) says \(setting.isSecret ? "something else" : "\"\(text)\"")",
+                    isUsage: origin.isOption)
             }
             values[setting.key] = (text, origin)
             return
@@ -127,7 +137,7 @@ extension Settings {
     package func isOn(_ setting: Setting) -> Bool { boolean(setting) ?? false }
 
     package func list(_ setting: Setting) -> [String] {
-        string(setting).split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+        Setting.list(string(setting))
     }
 
     /// Every value with its origin, secrets left out.
@@ -155,6 +165,11 @@ extension Setting {
 package struct SettingsError: Error, CustomStringConvertible {
     package let key: String
     package let reason: String
+    /// Whether the command line says it.
+    package var isUsage = false
+
+    /// What the process ends with.
+    package var exitCode: ExitCode { isUsage ? Ending.usage : Ending.badConfiguration }
 
     package var description: String { "\(key): \(reason)" }
 }

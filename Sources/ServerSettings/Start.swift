@@ -7,15 +7,12 @@ package import ServiceLifecycle
 import Telemetry
 import UnixSignals
 
-/// This release.
-package enum Release {
-    package static let version = "0.1.0"
-}
-
 /// How a process ends when something stops it.
 package enum Ending {
     /// The database has a schema that this release does not understand.
     package static let conflict = ExitCode(6)
+    /// The command line is wrong.
+    package static let usage = ExitCode.validationFailure
     /// A setting, or something that a setting names, cannot be used.
     package static let badConfiguration = ExitCode(78)
 

@@ -71,6 +71,8 @@ public enum LogKey: String, Sendable, Hashable, CaseIterable {
     case user
     /// The version of a workflow, of the schema or of the product.
     case version
+    /// A week of history, as its partitions are called.
+    case week
     /// The name of a worker.
     case worker
     /// The name of a workflow.

@@ -54,6 +54,7 @@ public enum MetricName: String, Sendable, Hashable, CaseIterable {
     case sessionsExpired = "skein_sessions_expired_total"
     case tasksExpired = "skein_tasks_expired_total"
     case rowsRemoved = "skein_rows_removed_total"
+    case historyWeeksDropped = "skein_history_weeks_dropped_total"
     case httpRequests = "skein_http_requests_total"
     case httpRequestDuration = "skein_http_request_duration_seconds"
 
@@ -132,6 +133,7 @@ extension MetricName {
         case .sessionsExpired: .counter("Worker sessions that were declared dead.")
         case .tasksExpired: .counter("Tasks that were taken back from dead sessions.")
         case .rowsRemoved: .counter("Rows that retention removed, by what they were.", .kind)
+        case .historyWeeksDropped: .counter("Weeks of history that retention dropped.")
         case .httpRequests: .counter("HTTP requests that were answered.", .method, .status)
         case .httpRequestDuration: .seconds("How long HTTP requests took.", .method)
         case .runs: .gauge("Runs that have not been removed, by status.", .status)
@@ -155,6 +157,6 @@ extension MetricName {
     /// What a coordinator shows from its first second on, at zero.
     public static let ofCoordinator: [MetricName] = [
         .postgresReconnects, .notificationsSent, .notificationsReceived, .runsSubmitted, .foldBatchSize, .foldDuration, .timersFired,
-        .sessionsExpired, .tasksExpired,
+        .sessionsExpired, .tasksExpired, .historyWeeksDropped,
     ]
 }

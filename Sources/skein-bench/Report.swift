@@ -15,8 +15,8 @@ struct Report {
 
     // What a workload is compared with: the floor's cell that writes the same rows, or the bare one.
     private static let comparisons: [(workload: String, name: String, cells: [String])] = [
-        ("W1", "throughput", ["bare_claim_settle", "protocol_w1"]),
-        ("W2", "throughput", ["row_a_step", "in_place", "protocol_w2"]),
+        ("W1", "throughput", ["claim-settle", "single-step"]),
+        ("W2", "throughput", ["row-a-step", "in-place", "sequential"]),
     ]
 
     var text: String {
@@ -63,7 +63,9 @@ struct Report {
     var json: String {
         let document: JSONValue = [
             "figures": .array(
-                figures.map { ["workload": .string($0.workload), "name": .string($0.name), "value": .double($0.value), "unit": .string($0.unit)] }),
+                figures.map {
+                    ["workload": .string($0.workload), "name": .string($0.name), "value": .double($0.value), "unit": .string($0.unit)]
+                }),
             "floor": floor ?? .null,
             "ratios": .array(ratios.map { ["name": .string($0.0), "ratio": .double($0.1)] }),
         ]

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Foundation
+import Programs
 
 @main
 struct SkeinBench: AsyncParsableCommand {
@@ -58,6 +59,8 @@ struct SkeinBench: AsyncParsableCommand {
 
     @Flag(help: "Print the figures as one JSON document.")
     var json = false
+
+    static func main() async { await CommandLineEntry.run(Self.self) }
 
     func run() async throws {
         let wanted = workloads.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces).lowercased() }

@@ -5,6 +5,7 @@ import ArgumentParser
 import Coordination
 import Logging
 import Postgres
+import Programs
 import RunStore
 import ServerSettings
 import Telemetry
@@ -31,11 +32,14 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(.inputLimit) var inputLimit: String?
     @Option(.bodyLimit) var bodyLimit: String?
     @Option(.batchLimit) var batchLimit: String?
+    @Option(.historyRetention) var historyRetention: String?
     @Option(.drainTimeout) var drainTimeout: String?
     @Option(.logLevel) var logLevel: String?
     @Option(.logFormat) var logFormat: String?
     @Flag(.allowNoop) var allowNoop: Bool?
     @Flag(name: .customLong("print-config"), help: "Show the effective settings and where they come from, and stop.") var printConfig = false
+
+    static func main() async { await CommandLineEntry.run(Self.self) }
 
     func run() async throws {
         let settings: Settings
@@ -43,7 +47,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             settings = try await readSettings()
         } catch let error as SettingsError {
             Ending.explain("skein-coordinator", error.description)
-            throw Ending.badConfiguration
+            throw error.exitCode
         }
         if printConfig { return announce(settings.shown(derived: [Setting.requireApiKeys.key: String(CoordinatorProcess.requiresKeys(settings))])) }
         LogBootstrap.start(
@@ -58,7 +62,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 (.config, config), (.databaseURL, databaseURL), (.address, address), (.port, port),
                 (.requireApiKeys, requireApiKeys.map(String.init)), (.migrate, migrate.map(String.init)), (.poolSize, poolSize),
                 (.connectionLimit, connectionLimit), (.foldLimit, foldLimit), (.pollInterval, pollInterval), (.lease, lease),
-                (.inputLimit, inputLimit), (.bodyLimit, bodyLimit), (.batchLimit, batchLimit), (.drainTimeout, drainTimeout),
+                (.inputLimit, inputLimit), (.bodyLimit, bodyLimit), (.batchLimit, batchLimit), (.historyRetention, historyRetention),
+                (.drainTimeout, drainTimeout),
                 (.logLevel, logLevel), (.logFormat, logFormat), (.allowNoop, allowNoop.map(String.init)),
             ])
     }

@@ -48,6 +48,10 @@ struct DemoAgentsCommand: Executable {
     @Option(parsing: .singleValue, help: "A directory whose files may be named by path; may be given more than once.") var documents:
         [String] = []
 
+    func validate() throws {
+        guard (0...65_535).contains(port) else { throw ValidationError("--port must be from 0 to 65535") }
+    }
+
     func execute(_ console: Console) async throws -> CommandStatus {
         let agents = DemoAgents(documents: documents.map { URL(fileURLWithPath: $0) })
         let port = port

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import CommandLine
+import Programs
 
 @main
 struct SkeinCommand: AsyncParsableCommand {
@@ -16,12 +17,14 @@ struct SkeinCommand: AsyncParsableCommand {
             Exit codes follow the run: 0 succeeded, 2 failed, 3 timed out, 4 cancelled, 5 not found, 6 conflict, 7 not allowed,
             8 unreachable, 9 invalid definition or input, 10 still running when the wait ended, 64 usage, 130 detached.
             """,
-        version: Product.version,
+        version: Release.version,
         subcommands: [
             WorkflowCommand.self, RunCommand.self, WorkerCommand.self, QueueCommand.self, AgentCommand.self, KeyCommand.self,
             DevCommand.self,
             DoctorCommand.self, MigrateCommand.self, ExplainCommand.self, DemoAgentsCommand.self, VersionCommand.self,
         ])
+
+    static func main() async { await CommandLineEntry.run(Self.self) }
 }
 
 /// A command of ours: it does its work, and its result is the exit code.
@@ -74,7 +77,7 @@ struct VersionCommand: Executable {
     @OptionGroup var output: OutputOptions
 
     func execute(_ console: Console) async throws -> CommandStatus {
-        console.print(output.isJSON ? "{\"version\":\"\(Product.version)\"}" : "skein \(Product.version)")
+        console.print(output.isJSON ? "{\"version\":\"\(Release.version)\"}" : "skein \(Release.version)")
         return .succeeded
     }
 }

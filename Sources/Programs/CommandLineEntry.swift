@@ -1,0 +1,54 @@
+// How every program reads its command line: wrong use is answered with one line on standard error, and exit code 64.
+
+package import ArgumentParser
+import Foundation
+
+/// The way into a program.
+package enum CommandLineEntry {
+    /// Parses the command line, runs what it asks for, and ends the process with the result.
+    ///
+    /// The argument parser would answer wrong use with several lines. Whoever reads them in a log or a script wants one, that says what is
+    /// wrong and where to read on.
+    package static func run(_ root: any ParsableCommand.Type) async -> Never {
+        do {
+            var command = try root.parseAsRoot()
+            if var later = command as? any AsyncParsableCommand {
+                try await later.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            end(root, error)
+        }
+        exit(EXIT_SUCCESS)
+    }
+
+    private static func end(_ root: any ParsableCommand.Type, _ error: any Error) -> Never {
+        guard root.exitCode(for: error) == .validationFailure, !(error is ExitCode) else { root.exit(withError: error) }
+        let name = name(of: root, for: CommandLine.arguments.dropFirst())
+        let line = "\(name): \(reason(root.message(for: error))) (see \(name) --help)\n"
+        FileHandle.standardError.write(Data(line.utf8))
+        exit(ExitCode.validationFailure.rawValue)
+    }
+
+    // One line, without a full stop.
+    private static func reason(_ message: String) -> String {
+        let words = message.split { $0.isWhitespace }.joined(separator: " ")
+        return words.hasSuffix(".") ? String(words.dropLast()) : words
+    }
+
+    // The subcommand that was meant: `skein run start`.
+    private static func name(of root: any ParsableCommand.Type, for arguments: some Sequence<String>) -> String {
+        var command = root
+        var words = [root._commandName]
+        for argument in arguments {
+            let next = command.configuration.subcommands.first { candidate in
+                candidate._commandName == argument || candidate.configuration.aliases.contains(argument)
+            }
+            guard let next else { break }
+            words.append(next._commandName)
+            command = next
+        }
+        return words.joined(separator: " ")
+    }
+}
