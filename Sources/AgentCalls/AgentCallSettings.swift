@@ -16,6 +16,9 @@ public struct AgentCallSettings: Sendable {
     /// The executables that `exec` agents may start: bare names (found through this process's PATH), absolute paths, or `*` for all.
     /// Nil refuses `exec` agents altogether.
     public var allowedExecutables: [String]?
+    /// The arguments with which this program becomes the guard that ends the processes of agents when this process was killed
+    /// (`ProcessGuard.watch`). Nil starts them without a guard.
+    public var guardArguments: [String]?
     /// The PATH in which executables are looked up and that processes get.
     public var searchPath: String
     /// The LANG that processes get.
@@ -34,7 +37,7 @@ public struct AgentCallSettings: Sendable {
     /// Settings; the defaults are the product's.
     public init(
         connectTimeout: Duration = .seconds(5), maxResponseBytes: Int = 1 << 20, logBytes: Int = 64 << 10,
-        allowedExecutables: [String]? = nil, searchPath: String? = nil, language: String? = nil,
+        allowedExecutables: [String]? = nil, guardArguments: [String]? = nil, searchPath: String? = nil, language: String? = nil,
         secret: (@Sendable (String) -> String?)? = nil, allowNoop: Bool = false, killGrace: Duration = .seconds(2),
         connectionsPerOrigin: Int = 256, userAgent: String = "skein"
     ) {
@@ -42,6 +45,7 @@ public struct AgentCallSettings: Sendable {
         self.maxResponseBytes = maxResponseBytes
         self.logBytes = logBytes
         self.allowedExecutables = allowedExecutables
+        self.guardArguments = guardArguments
         self.searchPath = searchPath ?? Self.environment("PATH") ?? "/usr/local/bin:/usr/bin:/bin"
         self.language = language ?? Self.environment("LANG") ?? "C.UTF-8"
         self.secret = secret ?? { name in Self.environment("SKEIN_SECRET_" + name) }

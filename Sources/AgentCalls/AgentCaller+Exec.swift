@@ -15,8 +15,14 @@ extension AgentCaller {
         options.processGroupID = 0  // a group of its own, led by the process
         let teardown = [TeardownStep.send(signal: .terminate, toProcessGroup: true, allowedDurationToNextStep: settings.killGrace)]
         options.teardownSequence = teardown
+        var variables = planned.environment
+        do throws(CallFailure) {
+            if let mark = try guardKeeper.mark() { variables[mark.name] = mark.value }
+        } catch {
+            return Attempt(.failed(error.failure))
+        }
         // The rows are handed to `strdup`, so each brings its own zero: without it Subprocess reads on behind the array.
-        let environment = planned.environment.map { name, value in Array("\(name)=\(value)\0".utf8) }
+        let environment = variables.map { name, value in Array("\(name)=\(value)\0".utf8) }
         let configuration = Configuration(
             executable: .path(Self.literal(planned.executable)),
             arguments: Arguments(executablePathOverride: planned.name, remainingValues: planned.arguments),

@@ -20,6 +20,7 @@ public final class AgentCaller: Sendable {
 
     let settings: AgentCallSettings
     let clients: HTTPClients
+    let guardKeeper: GuardKeeper
     private let clock: any Clock<Duration>
     private let compiled = Mutex<[AgentDefinition: Result<CompiledAgent, ExpressionError>]>([:])
 
@@ -28,6 +29,7 @@ public final class AgentCaller: Sendable {
         self.settings = settings
         self.clock = clock
         clients = HTTPClients(settings: settings)
+        guardKeeper = GuardKeeper(arguments: settings.guardArguments)
         // A process that closes its standard input early must not end this one. Children get the default back when they are started.
         signal(SIGPIPE, SIG_IGN)
     }

@@ -5,6 +5,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import Postgres
+import Programs
 import ServiceLifecycle
 import ServerSettings
 import Telemetry
@@ -33,13 +34,18 @@ struct WorkerCommand: AsyncParsableCommand {
     @Flag(.allowNoop) var allowNoop: Bool?
     @Flag(name: .customLong("print-config"), help: "Show the effective settings and where they come from, and stop.") var printConfig = false
 
+    @Flag(name: .customLong("exec-guard"), help: .hidden) var execGuard = false
+
+    static func main() async { await CommandLineEntry.run(Self.self) }
+
     func run() async throws {
+        if execGuard { return ProcessGuard.watch() }
         let settings: Settings
         do {
             settings = try await readSettings()
         } catch let error as SettingsError {
             Ending.explain("skein-worker", error.description)
-            throw Ending.badConfiguration
+            throw error.exitCode
         }
         if printConfig { return announce(settings.shown(derived: [Setting.name.key: WorkerProcess.name(settings)])) }
         LogBootstrap.start(

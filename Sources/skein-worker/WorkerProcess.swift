@@ -4,6 +4,7 @@ import AgentCalls
 import Foundation
 import Logging
 import Postgres
+import Programs
 import ServiceLifecycle
 import ServerSettings
 import Telemetry
@@ -18,7 +19,7 @@ struct WorkerProcess {
     private let worker: Worker
     private let name: String
 
-    init(_ settings: Settings) throws {
+    init(_ settings: Settings) {
         self.settings = settings
         log = Logger(label: "skein.worker")
         var database = PostgresConfiguration(settings.string(.databaseURL), applicationName: "skein-worker")
@@ -27,10 +28,6 @@ struct WorkerProcess {
         self.database = database
         name = Self.name(settings)
         let queues = settings.list(.queues)
-        guard !queues.isEmpty else {
-            Ending.explain("skein-worker", "queues: must name at least one queue")
-            throw Ending.badConfiguration
-        }
         let executables = settings.list(.execAllow)
         worker = Worker(
             WorkerConfiguration(
@@ -38,8 +35,8 @@ struct WorkerProcess {
                 slots: settings.integer(.slots), lease: settings.duration(.lease), drainTimeout: settings.duration(.drainTimeout),
                 pollInterval: settings.duration(.pollInterval),
                 calls: AgentCallSettings(
-                    allowedExecutables: executables.isEmpty ? nil : executables, allowNoop: settings.isOn(.allowNoop),
-                    userAgent: "skein/\(Release.version)")), log: log)
+                    allowedExecutables: executables.isEmpty ? nil : executables, guardArguments: ["--exec-guard"],
+                    allowNoop: settings.isOn(.allowNoop), userAgent: "skein/\(Release.version)")), log: log)
     }
 
     /// The name that is shown: the host's, unless somebody gave another.

@@ -1,4 +1,4 @@
-// SIGTERM, and wrong use: how processes end.
+// How processes end: asked to by SIGTERM, and killed.
 
 import Foundation
 import PostgresTestKit
@@ -82,51 +82,50 @@ extension EndToEnd {
             }
         }
 
-        @Test(
-            "wrong use is one clear line on standard error, and an exit code that says so",
-            arguments: [
-                WrongUse("skein-coordinator", ["--port", "many"], 78, "port"),
-                WrongUse("skein-coordinator", ["--port", "70700"], 78, "port"),
-                WrongUse("skein-coordinator", ["--lease", "soon"], 78, "lease"),
-                WrongUse("skein-coordinator", ["--database-url", "host=a b=c nonsense"], 78, "database.url"),
-                WrongUse("skein-coordinator", ["--address", "0.0.0.0", "--no-require-api-keys"], 78, "address"),
-                WrongUse("skein-coordinator", ["--config", "/nonexistent/skein.json"], 78, "config"),
-                WrongUse("skein-coordinator", ["--prot", "0"], 64, "--prot"),
-                WrongUse("skein-worker", ["--slots", "0"], 78, "slots"),
-                WrongUse("skein-worker", ["--slots", "-3"], 64, "slots"),
-                WrongUse("skein-worker", ["--drain-timeout", "-1s"], 64, "drain-timeout"),
-                WrongUse("skein-worker", ["--queues", ","], 78, "queues"),
-                WrongUse("skein-worker", ["sideways"], 64, "sideways"),
-            ])
-        func wrongUse(_ use: WrongUse) async throws {
+        @Test("a worker that is killed leaves no process of its agents behind, wherever they have gone")
+        func nothingIsLeft() async throws {
             try await withCluster { cluster in
-                let process = try cluster.process("wrong", binary: use.binary, arguments: use.arguments)
-                try process.start()
-                let ending = try await process.ending(within: .seconds(10))
-                #expect(ending == .exited(use.code), "\(process.logged)")
-                #expect(process.said.isEmpty)
-                let lines = process.logLines
-                #expect(lines.first?.contains(use.says) == true, "\(process.logged)")
-                // The argument parser adds how to use the program; everything of our own is one line.
-                if use.code == 78 { #expect(lines.count == 1, "\(process.logged)") }
+                try await cluster.startCoordinator()
+                let worker = try await cluster.startWorker(settings: ["SKEIN_EXEC_ALLOW": "sh"])
+                let client = try await cluster.client()
+                let marks = cluster.directory.appending(path: "pids").path(percentEncoded: false)
+                // A process, one below it that ignores polite signals, one that left the session, and one with an empty environment.
+                try await client.apply(
+                    "sleeper",
+                    """
+                    workflow: sleeper
+                    agents:
+                      sleeper:
+                        kind: exec
+                        command:
+                          - sh
+                          - -c
+                          - |
+                            echo $$ > "$1.leader"
+                            (trap "" TERM HUP; sh -c 'echo $$ > "$1.child"; sleep 300; true' sh "$1"; true) &
+                            setsid sh -c 'echo $$ > "$1.session"; sleep 300; true' sh "$1" &
+                            env -i sh -c 'echo $$ > "$1.bare"; sleep 300; true' sh "$1" &
+                            wait
+                          - sh
+                          - "\(marks)"
+                    steps:
+                      - { id: sleep, agent: sleeper }
+                    """)
+                let run = try await client.start("sleeper")
+                func identity(_ name: String) -> Int32? {
+                    (try? String(contentsOfFile: "\(marks).\(name)", encoding: .utf8)).flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+                }
+                let names = ["leader", "child", "session", "bare"]
+                try await waitUntil("the processes have begun", deadline: .seconds(20)) { names.allSatisfy { identity($0) != nil } }
+                let processes = names.compactMap(identity)
+                #expect(processes.allSatisfy { isRunning($0) })
+                await worker.crash()
+                try await waitUntil("all of them are gone", deadline: .seconds(20)) { processes.allSatisfy { !isRunning($0) } }
+                _ = try await client.request("POST", "/api/v1/runs/\(run):cancel")
+                let ended = try await client.ended(run)
+                #expect(ended["status"] == "cancelled")
+                try await cluster.expectClean()
             }
         }
     }
-}
-
-/// A command line that cannot work.
-struct WrongUse: Sendable, CustomTestStringConvertible {
-    let binary: String
-    let arguments: [String]
-    let code: Int32
-    let says: String
-
-    init(_ binary: String, _ arguments: [String], _ code: Int32, _ says: String) {
-        self.binary = binary
-        self.arguments = arguments
-        self.code = code
-        self.says = says
-    }
-
-    var testDescription: String { ([binary] + arguments).joined(separator: " ") }
 }
