@@ -81,7 +81,7 @@ extension Coordinator {
         }
     }
 
-    // Chores that may wait: partitions for the weeks to come, keys whose time is over.
+    // Chores that may wait: partitions for the weeks to come and for those that are over, keys whose time is over.
     func doChores() async {
         while !Task.isCancelled {
             do {
@@ -94,12 +94,35 @@ extension Coordinator {
                                  order by expires_at limit 1000 for update skip locked)
                         """).affected
                     if removed > 0 { self.metrics.count(.rowsRemoved, "run_key", by: removed) }
+                    try await self.dropHistory(connection)
                 }
                 try? await Task.sleep(for: .seconds(600))
             } catch {
                 if !Task.isCancelled { log.debug("Chores could not be done", metadata: [.error: "\(error)"]) }
                 try? await Task.sleep(for: .seconds(10))
             }
+        }
+    }
+
+    private static let mostWeeksAtOnce = 60
+    private static let mostRowsAtOnce: Int32 = 1000
+
+    // Each week in a transaction of its own: as long as it lasts, nobody else can use the history.
+    private func dropHistory(_ connection: PostgresConnection) async throws(PostgresError) {
+        guard configuration.historyRetention > .zero else { return }
+        let seconds = Parameter.double(configuration.historyRetention.seconds)
+        for _ in 0..<Self.mostWeeksAtOnce {
+            let dropped = try await connection.query("select skein.drop_history_week_v1($1 * interval '1 second')", [seconds])
+            guard let week = dropped[0].textOrNull(0) else { break }
+            metrics.count(.historyWeeksDropped)
+            log.notice("A week of history was older than is kept, and is gone", metadata: [.week: "\(week)"])
+        }
+        for (statement, kind) in [
+            ("select skein.remove_unfiled_history_v1($1 * interval '1 second', $2)" as SQL, "ended_run"),
+            ("select skein.remove_dead_sessions_v1($1 * interval '1 second', $2)", "worker_session"),
+        ] {
+            let removed = try await connection.query(statement, [seconds, .int32(Self.mostRowsAtOnce)])[0].int32(0)
+            if removed > 0 { metrics.count(.rowsRemoved, kind, by: Int(removed)) }
         }
     }
 }

@@ -14,17 +14,21 @@ public struct CoordinatorConfiguration: Sendable {
     public var reapInterval: Duration
     /// How long one full lease is: nobody is declared dead before it has passed since this coordinator could look.
     public var lease: Duration
+    /// How long the history of ended runs is kept; zero keeps it for ever.
+    public var historyRetention: Duration
 
     /// How a coordinator works; what is not given is the default.
     public init(
         database: PostgresConfiguration, foldLimit: Int = 200, pollInterval: Duration = .seconds(5),
-        reapInterval: Duration = .seconds(1), lease: Duration = .seconds(10)
+        reapInterval: Duration = .seconds(1), lease: Duration = .seconds(10),
+        historyRetention: Duration = .seconds(90 * 86_400)
     ) {
         self.database = database
         self.foldLimit = foldLimit
         self.pollInterval = pollInterval
         self.reapInterval = reapInterval
         self.lease = lease
+        self.historyRetention = historyRetention
     }
 }
 

@@ -1,6 +1,6 @@
 // Runs, their steps, attempts and history. Pages are found by primary keys, so that a page of a large run costs what one of a small run costs.
 
-import Postgres
+package import Postgres
 public import WorkflowModel
 
 /// Which runs a list shows.
@@ -184,11 +184,14 @@ extension RunReader {
     public func history(of run: RunID, limit: Int, after: [String]?) async throws -> ReadPage {
         let limit = Self.bounded(limit)
         return try await page(
-            """
-            select to_json(v)::text, v.seq::text, v.event from skein.history_overview v
-             where v.run_id = $1 and ($2::integer is null or v.seq > $2) order by v.seq limit $3
-            """, [.uuid(run.pair), .int32OrNull(after?.first.flatMap { Int32($0) }), .int32(Int32(limit + 1))], limit: limit)
+            "select to_json(v)::text, v.seq::text, v.event from skein.history_overview v where v.run_id = $1 and v.seq > $2 order by v.seq limit $3",
+            [.uuid(run.pair), .int32(after?.first.flatMap { Int32($0) } ?? 0), .int32(Int32(limit + 1))], limit: limit)
     }
+
+    /// What follows in a run's history after a number: whoever follows a run asks this over and over, so it must not read the run's whole
+    /// history (`step_history` and `attempt_history` are the indexes for it).
+    package static let eventsAfter: SQL =
+        "select to_json(v)::text, v.seq, v.event from skein.history_overview v where v.run_id = $1 and v.seq > $2 order by v.seq limit $3"
 
     /// One thing that happened to a run.
     public struct Event: Sendable {
@@ -205,11 +208,9 @@ extension RunReader {
 
     /// What happened to a run after the event with the number `after`.
     public func events(of run: RunID, after: Int32, limit: Int) async throws -> [Event] {
-        try await rows(
-            """
-            select to_json(v)::text, v.seq, v.event from skein.history_overview v where v.run_id = $1 and v.seq > $2 order by v.seq limit $3
-            """, [.uuid(run.pair), .int32(after), .int32(Int32(Self.bounded(limit)))]
-        ).map { row in Event(sequence: row.int32(1), name: row.text(2), body: JSONText(trusted: row.text(0))) }
+        try await rows(Self.eventsAfter, [.uuid(run.pair), .int32(after), .int32(Int32(Self.bounded(limit)))]).map { row in
+            Event(sequence: row.int32(1), name: row.text(2), body: JSONText(trusted: row.text(0)))
+        }
     }
 }
 

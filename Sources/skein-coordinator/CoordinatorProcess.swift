@@ -5,6 +5,7 @@ import ArgumentParser
 import Coordination
 import Logging
 import Postgres
+import Programs
 import RunStore
 import Schema
 import ServerSettings
@@ -40,7 +41,7 @@ struct CoordinatorProcess {
         let coordinator = Coordinator(
             CoordinatorConfiguration(
                 database: database, foldLimit: settings.integer(.foldLimit), pollInterval: settings.duration(.pollInterval),
-                lease: settings.duration(.lease)), pool: corePool, log: log, metrics: metrics)
+                lease: settings.duration(.lease), historyRetention: settings.duration(.historyRetention)), pool: corePool, log: log, metrics: metrics)
         self.coordinator = coordinator
         var requests = database
         requests.statementTimeout = .seconds(10)

@@ -242,6 +242,9 @@ create table skein.step (
   primary key (run_id, path)
 ) partition by range (run_id);
 
+-- Whoever follows a run asks for what comes after a number.
+create index step_history on skein.step (run_id, seq);
+
 -- The attempts that did not settle their step: failed and retried, lost, released, or too late.
 create table skein.attempt (
   run_id       uuid not null,
@@ -260,6 +263,7 @@ create table skein.attempt (
   details      text,
   primary key (run_id, path, fence)
 ) partition by range (run_id);
+create index attempt_history on skein.attempt (run_id, seq);
 
 -- What else happened to a run. Submission and ending are columns of the run itself.
 create table skein.run_event (
@@ -300,9 +304,13 @@ begin
     foreach v_parent in array array['ended_run', 'step', 'attempt', 'run_event'] loop
       v_name := v_parent || '_' || to_char(v_week at time zone 'UTC', 'IYYY"w"IW');
       if to_regclass('skein.' || v_name) is null then
-        execute format('create table skein.%I partition of skein.%I for values from (%L) to (%L)',
-                       v_name, v_parent, skein.first_run_id(v_week), skein.first_run_id(v_week + interval '7 days'));
-        v_made := v_made + 1;
+        begin
+          execute format('create table skein.%I partition of skein.%I for values from (%L) to (%L)',
+                         v_name, v_parent, skein.first_run_id(v_week), skein.first_run_id(v_week + interval '7 days'));
+          v_made := v_made + 1;
+        exception
+          when check_violation then null;  -- nobody made it in time, and the default partition has rows of that week: it keeps them
+        end;
       end if;
     end loop;
     v_week := v_week + interval '7 days';
@@ -572,6 +580,104 @@ begin
      where e.timeline = skein.timeline() and e.system_identifier = (select (pg_control_system()).system_identifier);
   end if;
   return v_voided;
+end
+$$;
+
+"""#),
+        SQLFile(
+            name: "retention.sql",
+            text: #"""
+-- Retention: history goes by whole weeks, as dropped partitions, once all that is in them is older than somebody wants to keep.
+
+-- The week that a run's history belongs in, as the names of the partitions end: 2026w48.
+create or replace function skein.history_week_v1(p_run_id uuid) returns text
+language sql stable parallel safe as $$
+  select to_char(to_timestamp(('x' || left(replace(p_run_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0) at time zone 'UTC',
+                 'IYYY"w"IW')
+$$;
+
+-- Drops the oldest week of history whose end is older than p_keep, and answers with its name; null when there is none. A week stays as long
+-- as a run of it lives, or has ended within p_keep: runs are filed under the week of their submission. Who reads the history at this
+-- moment is not waited for: the week is dropped another time.
+create or replace function skein.drop_history_week_v1(p_keep interval) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_bound  timestamptz := skein.now() - p_keep;
+  v_week   text;
+  v_begins timestamptz;
+  v_ends   timestamptz;
+  v_is_new boolean;
+begin
+  -- The lock under which partitions are made.
+  if p_keep <= interval '0' or not pg_try_advisory_xact_lock(x'0A03'::integer, 0) then
+    return null;
+  end if;
+  for v_week in
+    select right(c.relname, 7)
+      from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = 'skein.ended_run'::regclass and c.relname ~ '^ended_run_\d{4}w\d{2}$'
+     order by 1
+  loop
+    v_begins := to_date(v_week, 'IYYY"w"IW')::timestamp at time zone 'UTC';
+    v_ends   := v_begins + interval '7 days';
+    exit when v_ends > v_bound;
+    continue when exists (
+      select from skein.run where run_id >= skein.first_run_id(v_begins) and run_id < skein.first_run_id(v_ends));
+    execute format('select exists (select from skein.%I where ended_at > $1)', 'ended_run_' || v_week) into v_is_new using v_bound;
+    continue when v_is_new;
+    begin
+      -- Shorter than the server waits before it looks for deadlocks: whoever holds two of these tables in another order wins.
+      perform set_config('lock_timeout', '500ms', true);
+      execute format('drop table if exists skein.%I, skein.%I, skein.%I, skein.%I',
+                     'ended_run_' || v_week, 'step_' || v_week, 'attempt_' || v_week, 'run_event_' || v_week);
+      return v_week;
+    exception
+      when lock_not_available then null;
+    end;
+  end loop;
+  return null;
+end
+$$;
+
+-- Removes up to p_limit ended runs, older than p_keep, that were filed in no week because there was no partition for it at the time.
+-- Answers how many.
+create or replace function skein.remove_unfiled_history_v1(p_keep interval, p_limit integer) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_bound timestamptz := skein.now() - p_keep;
+  v_runs  uuid[];
+begin
+  if p_keep <= interval '0' then
+    return 0;
+  end if;
+  select array_agg(run_id) into v_runs
+    from (select run_id from skein.ended_run_default where ended_at <= v_bound order by run_id limit p_limit for update skip locked) as old;
+  if v_runs is null then
+    return 0;
+  end if;
+  delete from skein.step_default where run_id = any (v_runs);
+  delete from skein.attempt_default where run_id = any (v_runs);
+  delete from skein.run_event_default where run_id = any (v_runs);
+  delete from skein.ended_run_default where run_id = any (v_runs);
+  return cardinality(v_runs);
+end
+$$;
+
+-- Removes up to p_limit worker sessions that were dead and reaped before p_keep. Answers how many.
+create or replace function skein.remove_dead_sessions_v1(p_keep interval, p_limit integer) returns integer
+language plpgsql as $$
+declare
+  v_removed integer;
+begin
+  if p_keep <= interval '0' then
+    return 0;
+  end if;
+  delete from skein.worker_session where session_id in (
+    select session_id from skein.worker_session
+     where reaped_at is not null and dead_at < skein.now() - p_keep
+     order by session_id limit p_limit for update skip locked);
+  get diagnostics v_removed = row_count;
+  return v_removed;
 end
 $$;
 
@@ -930,6 +1036,21 @@ $$;
     /// The invariants, in the order of their names.
     public static let checks: [SQLFile] = [
         SQLFile(
+            name: "I01_accepted_runs_exist.sql",
+            text: #"""
+-- I1: every run that something is known of exists
+-- proves: no accepted run was lost: whatever the history, the queue's orders and the notices speak of is live or has ended
+-- remedy: report it with the rows; somebody has deleted runs by hand, or the database was restored in part
+select h.run_id, h.known_from
+  from (select run_id, 'step' as known_from from skein.step
+        union select run_id, 'attempt' from skein.attempt
+        union select run_id, 'event' from skein.run_event
+        union select run_id, 'order' from skein.inbox) h
+ where not exists (select from skein.run r where r.run_id = h.run_id)
+   and not exists (select from skein.ended_run e where e.run_id = h.run_id);
+
+"""#),
+        SQLFile(
             name: "I02_one_ending.sql",
             text: #"""
 -- I2: a run has at most one ending
@@ -942,12 +1063,13 @@ select r.run_id, e.status, e.ended_at from skein.run r join skein.ended_run e us
             name: "I03_one_run_per_key.sql",
             text: #"""
 -- I3: a key names a run that exists
--- proves: whoever submitted with an idempotency key was given the id of a run that was accepted
+-- proves: whoever submitted with an idempotency key was given the id of a run that was accepted; runs of dropped weeks aside
 -- remedy: report it; remove the key row so that the client's next submit makes a run
 select k.namespace_id, encode(k.key_hash, 'hex') as key_hash, k.run_id
   from skein.run_key k
  where not exists (select from skein.run r where r.run_id = k.run_id)
-   and not exists (select from skein.ended_run e where e.run_id = k.run_id);
+   and not exists (select from skein.ended_run e where e.run_id = k.run_id)
+   and to_regclass('skein.ended_run_' || skein.history_week_v1(k.run_id)) is not null;
 
 """#),
         SQLFile(
@@ -972,6 +1094,55 @@ select s.run_id, s.path, s.fence, max(a.fence) as later_fence
  where s.fence is not null
  group by s.run_id, s.path, s.fence
 having max(a.fence) > s.fence;
+
+"""#),
+        SQLFile(
+            name: "I06_lost_leases_change_nothing.sql",
+            text: #"""
+-- I6: whoever lost its lease changes nothing
+-- proves: no attempt that was given up settled its step all the same, and no dead session began one (with a second for statements in flight)
+-- remedy: report it with the rows; the result may be a zombie's
+select s.run_id, s.path, s.fence, a.status::text as also_recorded_as
+  from skein.step s join skein.attempt a using (run_id, path, fence)
+union all
+select b.run_id, b.path, b.fence, 'begun by a dead session'
+  from (select run_id, path, fence, session_id, coalesce(claimed_at, started_at) as claimed_at from skein.step where session_id is not null
+        union all select run_id, path, fence, session_id, claimed_at from skein.attempt
+        union all select run_id, path, fence, session_id, claimed_at from skein.task where state = 'leased') b
+  join skein.worker_session w using (session_id)
+ where b.claimed_at > w.dead_at + interval '1 second';
+
+"""#),
+        SQLFile(
+            name: "I07_needs_come_first.sql",
+            text: #"""
+-- I7: no step starts before what it needs is committed
+-- proves: what a step needs has settled, comes before it in the history, and was done under an older lease; clocks are not asked
+-- remedy: report it with the run's history_overview
+with recursive block as (
+  select version_id, '' as prefix, definition::jsonb as body from skein.workflow_version
+  union all
+  select b.version_id, b.prefix || (s.step ->> 'id') || '.', s.step -> 'do'
+    from block b cross join lateral jsonb_array_elements(coalesce(b.body -> 'steps', b.body -> 'graph')) as s (step)
+   where jsonb_typeof(s.step -> 'do') = 'object'),
+need as (
+  select b.version_id, b.prefix || (s.step ->> 'id') as path, b.prefix || n.id as needs
+    from block b cross join lateral jsonb_array_elements(b.body -> 'graph') as s (step)
+   cross join lateral jsonb_array_elements_text(s.step -> 'needs') as n (id)
+  union all
+  select b.version_id, b.prefix || (s.step ->> 'id'), b.prefix || (b.body -> 'steps' -> (s.place - 2)::integer ->> 'id')
+    from block b cross join lateral jsonb_array_elements(b.body -> 'steps') with ordinality as s (step, place)
+   where s.place > 1),
+started as (
+  select run_id, path, fence, seq from skein.step where status = 'succeeded' or fence is not null
+  union all
+  select run_id, path, fence, null from skein.task where fence is not null)
+select s.run_id, s.path, n.needs, s.fence, d.fence as needs_fence
+  from (select run_id, version_id from skein.run union all select run_id, version_id from skein.ended_run) r
+  join need n using (version_id)
+  join started s on s.run_id = r.run_id and s.path = n.path
+  left join skein.step d on d.run_id = r.run_id and d.path = n.needs
+ where d.run_id is null or d.seq > s.seq or d.fence > s.fence;
 
 """#),
         SQLFile(
@@ -1011,6 +1182,23 @@ select r.run_id, t.path, t.claimed_at, r.cancel_requested_at
   from skein.run r join skein.task t using (run_id)
  where r.cancel_requested_at is not null
    and (t.claimed_at > r.cancel_requested_at + interval '1 second' or (t.state = 'ready' and not t.held));
+
+"""#),
+        SQLFile(
+            name: "I12_failed_attempts_have_successors.sql",
+            text: #"""
+-- I12: every attempt that did not settle its step has a successor
+-- proves: a failed or lost attempt is followed by another one, or by the step's own end; nothing is tried and then forgotten
+-- remedy: report it with the run's history_overview; the step is lost
+select a.run_id, a.path, a.attempt, a.status::text, 'no successor' as problem
+  from skein.attempt a
+ where not exists (select from skein.task t where t.run_id = a.run_id and t.path = a.path)
+   and not exists (select from skein.step s where s.run_id = a.run_id and s.path = a.path)
+union all
+select a.run_id, a.path, a.attempt, a.status::text, 'counted twice'
+  from skein.attempt a
+  join skein.task t using (run_id, path)
+ where a.status in ('failed', 'timed_out') and not a.discarded and t.attempt <= a.attempt;
 
 """#),
         SQLFile(
