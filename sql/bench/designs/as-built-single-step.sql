@@ -1,5 +1,5 @@
--- W1, runs of a single step, on the tables of moved-lease.sql (load that first): the fold writes the step's history and the run's
--- ending, and takes the run out of the live table. Runs are submitted before the measurement.
+-- W1, runs of a single step, on the tables of as-built.sql (load that first): the fold writes the step's history and the run's
+-- ending, and takes the task and the run out of the live tables.
 create table ended_run (
   run_id      uuid        primary key,
   workflow_id integer     not null,
@@ -8,11 +8,11 @@ create table ended_run (
   ended_at    timestamptz not null
 );
 
-create or replace function fold_write(p_ids bigint[], p_runs uuid[], p_revisions bigint[], p_paths text[], p_seqs integer[], p_attempts integer[], p_fences bigint[],
+create or replace function fold_write(p_runs uuid[], p_revisions bigint[], p_paths text[], p_seqs integer[], p_attempts integer[], p_fences bigint[],
   p_sessions bigint[], p_started timestamptz[], p_finished timestamptz[], p_outputs text[], p_next_paths text[]) returns void
 language plpgsql as $$
 begin
-  delete from outcome where outcome_id = any (p_ids);
+  delete from task t using unnest(p_runs, p_paths) as g(run_id, path) where t.run_id = g.run_id and t.path = g.path;
   with gone as (
     delete from run r using unnest(p_runs) as g(run_id) where r.run_id = g.run_id returning r.run_id, r.workflow_id)
   insert into ended_run (run_id, workflow_id, status, steps, ended_at) select run_id, workflow_id, 1, 1, now() from gone;
