@@ -49,6 +49,10 @@ package struct Settings: Sendable {
         ]
         try await take(.config, from: sources)
         if let path = text(.config) {
+            let isUsage = values[Setting.config.key]?.origin.isOption ?? false
+            guard FileManager.default.isReadableFile(atPath: path) else {
+                throw SettingsError(key: Setting.config.key, reason: "the file \(path) cannot be read", isUsage: isUsage)
+            }
             try Self.refuseUnknownKeys(in: path)
             let place = ConfigReader(
                 provider: InMemoryProvider(name: "file", values: [AbsoluteConfigKey(["filePath"]): ConfigValue(.string(path), isSecret: false)]))
