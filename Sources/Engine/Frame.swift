@@ -10,6 +10,8 @@ public struct Frame: Sendable {
     public internal(set) var run: RunFacts
     /// What is known of its steps.
     public private(set) var steps: [StepPath: StepFacts]
+    // The bytes of the outputs among `steps`.
+    private var outputBytes = 0
     /// Whether a step that is not among `steps` is known not to have started.
     public private(set) var isComplete: Bool
     // What a decision that is under way has changed, so that it can be taken back.
@@ -32,12 +34,20 @@ public struct Frame: Sendable {
         self.run = run
         self.steps = steps
         self.isComplete = isComplete
+        outputBytes = steps.values.reduce(0) { $0 + $1.outputBytes }
+    }
+
+    private mutating func put(_ path: StepPath, _ facts: StepFacts?) {
+        outputBytes += facts?.outputBytes ?? 0
+        let old: StepFacts?
+        if let facts { old = steps.updateValue(facts, forKey: path) } else { old = steps.removeValue(forKey: path) }
+        outputBytes -= old?.outputBytes ?? 0
     }
 
     /// Adds facts that were asked for. A path that was asked for and has no row is `notStarted`.
     public mutating func add(_ facts: [(StepPath, StepFacts)]) {
         for (path, fact) in facts {
-            steps[path] = fact
+            put(path, fact)
             // Seen under the row's lock, which the commit gives up.
             if case .task(let task) = fact, task.phase == .ready { readied.append(path) }
         }
@@ -66,7 +76,7 @@ public struct Frame: Sendable {
 
     mutating func set(_ path: StepPath, _ facts: StepFacts) {
         undo.append((path, steps[path]))
-        steps[path] = facts
+        put(path, facts)
     }
 
     // A task that is made ready: certain until the commit, anybody's afterwards.
@@ -87,7 +97,7 @@ public struct Frame: Sendable {
     }
 
     mutating func rollBack() {
-        for (path, facts) in undo.reversed() { steps[path] = facts }
+        for (path, facts) in undo.reversed() { put(path, facts) }
         undo.removeAll(keepingCapacity: true)
         if let runBefore { run = runBefore }
         readied.removeLast(readied.count - readiedBefore)
@@ -303,13 +313,11 @@ public struct SettledFacts: Sendable, Hashable {
 
 extension Frame {
     /// How much memory the frame takes, in facts: what a cache counts.
-    package var weight: Int {
-        var bytes = run.input?.text.utf8.count ?? 0
-        for facts in steps.values {
-            if case .settled(let settled) = facts { bytes += settled.output?.text.utf8.count ?? 0 }
-        }
-        return 1 + steps.count + bytes / 256
-    }
+    package var weight: Int { 1 + steps.count + ((run.input?.text.utf8.count ?? 0) + outputBytes) / 256 }
+}
+
+extension StepFacts {
+    fileprivate var outputBytes: Int { if case .settled(let settled) = self { settled.output?.text.utf8.count ?? 0 } else { 0 } }
 }
 
 extension Frame {

@@ -18,6 +18,27 @@ extension PostgresConnection {
         }
     }
 
+    /// Sends all statements and the transaction's COMMIT at once: its last round trip. Nothing can follow it in the transaction's closure.
+    ///
+    /// An error anywhere rolls the whole transaction back, unless it says `outcomeUnknown`: then the connection broke under way.
+    public func pipelineAndCommit(_ batch: [(SQL, [Parameter])]) throws(PostgresError) -> [Rows] {
+        precondition(transactionPhase != .none, "There is no transaction to commit.")
+        // A transaction that sent nothing has nothing to commit.
+        if batch.isEmpty, transactionPhase != .open { return [] }
+        let connection = try opened()
+        do throws(PostgresError) {
+            var answers = try pipelined(connection, batch + [("commit", [])], mayCommit: true)
+            transactionPhase = .none
+            guard answers.removeLast().command == "COMMIT" else {
+                throw PostgresError(code: .transactionAborted, message: "The server rolled back instead of committing.")
+            }
+            return answers
+        } catch {
+            if transactionPhase != .none && transactionFailure == nil { transactionFailure = error }
+            throw error
+        }
+    }
+
     /// Sends a batch a second time if its first failure was only that a prepared statement had outlived a change of its tables.
     private func pipelinedAgainIfOutdated(
         _ connection: OpaquePointer, _ batch: [(SQL, [Parameter])]

@@ -97,7 +97,7 @@ extension PostgresConnection {
         }
         transactionPhase = .none
         let answer = try simple(connection, "commit", mayCommit: true)
-        guard PQcmdStatus(answer.storage.pointer).map({ String(cString: $0) }) == "COMMIT" else {
+        guard answer.command == "COMMIT" else {
             throw PostgresError(code: .transactionAborted, message: "The server rolled back instead of committing.")
         }
     }

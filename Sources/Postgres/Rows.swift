@@ -16,6 +16,9 @@ public struct Rows: Sendable, RandomAccessCollection {
         affected = PQcmdTuples(storage.pointer).map { Int(String(cString: $0)) ?? 0 } ?? 0
     }
 
+    // The command's tag without its count: `COMMIT`, `ROLLBACK`.
+    var command: String { PQcmdStatus(storage.pointer).map { String(cString: $0) } ?? "" }
+
     /// Always 0.
     public var startIndex: Int { 0 }
     /// `count`.

@@ -15,7 +15,9 @@ extension ChangeSet {
           from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
                as g (run_id, path, seq, namespace_id, step_index, status, attempt, losses, session_id, fence, started_at, claimed_at,
                      finished_at, output, failure)
-          left join skein.task t on t.run_id = g.run_id and t.path = g.path and t.fence = g.fence
+               left join lateral (
+                 select k.input, k.details from skein.task k
+                  where k.run_id = g.run_id and k.path = g.path and k.fence = g.fence offset 0) as t on true
         """
 
     private static let insertAttempts: SQL = """
@@ -26,7 +28,9 @@ extension ChangeSet {
           from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
                as g (run_id, path, attempt, fence, seq, namespace_id, session_id, status, discarded, claimed_at, settled_at, output,
                      failure)
-          left join skein.task t on t.run_id = g.run_id and t.path = g.path and t.fence = g.fence
+               left join lateral (
+                 select k.details from skein.task k
+                  where k.run_id = g.run_id and k.path = g.path and k.fence = g.fence offset 0) as t on true
         """
 
     private static let insertEvents: SQL = """

@@ -23,21 +23,24 @@ extension ChangeSet {
            set revision = r.revision + 1, history_length = g.history_length, unsettled = g.unsettled, live = g.live,
                block_ending = g.block_ending, started_at = g.started_at
           from unnest($1, $2, $3, $4, $5, $6) as g (run_id, history_length, unsettled, live, block_ending, started_at)
-         where r.run_id = g.run_id
+               cross join lateral (select k.ctid as place from skein.run k where k.run_id = g.run_id offset 0) as k
+         where r.ctid = k.place
         """
 
     private static let endRuns: SQL = """
-        with given as (
-          select * from unnest($1, $2, $3, $4, $5, $6, $7)
-                 as g (run_id, status, history_length, started_at, ended_at, output, failure)),
-        gone as (
-          delete from skein.run r using given g where r.run_id = g.run_id
-          returning r.*)
+        with gone as (
+          delete from skein.run r
+           using unnest($1, $2, $3, $4, $5, $6, $7)
+                 as g (run_id, status, history_length, started_at, ended_at, output, failure)
+                 cross join lateral (select k.ctid as place from skein.run k where k.run_id = g.run_id offset 0) as k
+           where r.ctid = k.place
+          returning r.run_id, r.namespace_id, r.version_id, g.status, r.revision, g.history_length, r.submitted_at, g.started_at,
+                    g.ended_at, r.trigger, r.cancel_reason, r.labels, r.input, g.output, g.failure)
         insert into skein.ended_run (run_id, namespace_id, version_id, status, revision, history_length, submitted_at, started_at,
                                      ended_at, trigger, cancel_reason, labels, input, output, failure)
-        select r.run_id, r.namespace_id, r.version_id, g.status::skein.ending, r.revision + 1, g.history_length, r.submitted_at,
-               g.started_at, g.ended_at, r.trigger, r.cancel_reason, r.labels, r.input, g.output, g.failure
-          from gone r join given g on g.run_id = r.run_id
+        select run_id, namespace_id, version_id, status::skein.ending, revision + 1, history_length, submitted_at, started_at, ended_at,
+               trigger, cancel_reason, labels, input, output, failure
+          from gone
         """
 
     func appendRunInserts(_ runs: [RunChange], to statements: inout [(SQL, [Parameter])]) {

@@ -12,7 +12,8 @@ extension ChangeSet {
                losses = 0, ready_at = clock_timestamp(), step_started_at = null, session_id = null, fence = null, claimed_at = null,
                settled_at = null, outcome = null, retry_state = null, input = g.input, output = null, failure = null, details = null
           from unnest($1, $2, $3, $4, $5, $6, $7) as g (run_id, old_path, path, queue_id, priority, step_index, input)
-         where t.run_id = g.run_id and t.path = g.old_path
+               cross join lateral (select k.ctid as place from skein.task k where k.run_id = g.run_id and k.path = g.old_path offset 0) as k
+         where t.ctid = k.place
         """
 
     private static let insertTasks: SQL = """
@@ -28,17 +29,22 @@ extension ChangeSet {
                retry_state = g.retry_state, ready_at = clock_timestamp(), session_id = null, fence = null, claimed_at = null,
                settled_at = null, outcome = null, output = null, failure = null, details = null
           from unnest($1, $2, $3, $4, $5, $6, $7) as g (run_id, path, state, attempt, losses, started_at, retry_state)
-         where t.run_id = g.run_id and t.path = g.path
+               cross join lateral (select k.ctid as place from skein.task k where k.run_id = g.run_id and k.path = g.path offset 0) as k
+         where t.ctid = k.place
         """
 
     private static let wakeTasks: SQL = """
         update skein.task t set state = 'ready', ready_at = clock_timestamp()
           from unnest($1, $2) as g (run_id, path)
-         where t.run_id = g.run_id and t.path = g.path and t.state = 'waiting'
+               cross join lateral (select k.ctid as place from skein.task k where k.run_id = g.run_id and k.path = g.path offset 0) as k
+         where t.ctid = k.place and t.state = 'waiting'
         """
 
     private static let deleteTasks: SQL = """
-        delete from skein.task t using unnest($1, $2) as g (run_id, path) where t.run_id = g.run_id and t.path = g.path
+        delete from skein.task t
+         using unnest($1, $2) as g (run_id, path)
+               cross join lateral (select k.ctid as place from skein.task k where k.run_id = g.run_id and k.path = g.path offset 0) as k
+         where t.ctid = k.place
         """
 
     func appendTasks(_ runs: [RunChange], to statements: inout [(SQL, [Parameter])]) {
@@ -123,7 +129,10 @@ extension ChangeSet {
         """
 
     private static let dropLiveSteps: SQL = """
-        delete from skein.live_step s using unnest($1, $2) as g (run_id, path) where s.run_id = g.run_id and s.path = g.path
+        delete from skein.live_step t
+         using unnest($1, $2) as g (run_id, path)
+               cross join lateral (select k.ctid as place from skein.live_step k where k.run_id = g.run_id and k.path = g.path offset 0) as k
+         where t.ctid = k.place
         """
 
     func appendLiveSteps(_ runs: [RunChange], to statements: inout [(SQL, [Parameter])]) {
@@ -168,8 +177,10 @@ extension ChangeSet {
         """
 
     private static let removeTimers: SQL = """
-        delete from skein.timer m using unnest($1, $2, $3) as g (run_id, path, kind)
-         where m.run_id = g.run_id and m.path = g.path and m.kind = g.kind
+        delete from skein.timer t
+         using unnest($1, $2, $3) as g (run_id, path, kind)
+               cross join lateral (select k.ctid as place from skein.timer k where k.run_id = g.run_id and k.path = g.path and k.kind = g.kind offset 0) as k
+         where t.ctid = k.place
         """
 
     func appendTimers(_ runs: [RunChange], to statements: inout [(SQL, [Parameter])]) {
@@ -211,8 +222,9 @@ extension ChangeSet {
     private static let insertNotices: SQL = """
         insert into skein.cancel_notice (session_id, run_id, path, fence, namespace_id)
         select t.session_id, t.run_id, t.path, t.fence, t.namespace_id
-          from skein.task t join unnest($1, $2) as g (run_id, path) on t.run_id = g.run_id and t.path = g.path
-         where t.state = 'leased'
+          from unnest($1, $2) as g (run_id, path)
+               cross join lateral (
+                 select * from skein.task k where k.run_id = g.run_id and k.path = g.path and k.state = 'leased' offset 0) as t
         on conflict do nothing
         """
 

@@ -65,28 +65,58 @@ extension RunStore {
 
     private static let lockGivenRuns: SQL = """
         select r.run_id, r.namespace_id, r.version_id, r.revision, r.history_length, r.unsettled, r.live, r.block_ending, r.started_at,
-               r.cancel_requested_at, r.cancel_reason, r.submitted_at, r.deadline_at, r.trigger, r.labels, true, true, true
+               r.cancel_requested_at, r.cancel_reason, r.submitted_at, r.deadline_at, r.trigger, r.labels,
+               array(select t.path from skein.task t where t.run_id = r.run_id and t.state = 'settled' limit 2000),
+               array(select i.inbox_id from skein.inbox i where i.run_id = r.run_id),
+               array(select d.path from skein.timer d where d.run_id = r.run_id and d.due_at <= skein.now() order by d.path, d.kind),
+               array(select d.kind from skein.timer d where d.run_id = r.run_id and d.due_at <= skein.now() order by d.path, d.kind)
           from skein.run r
          where r.run_id = any ($1) and r.quarantined_at is null
-           for update skip locked
+           for update of r skip locked
         """
 
     private static let readSettled: SQL = """
-        select run_id, path, fence, session_id, outcome::text, output, failure, claimed_at, settled_at, attempt, losses, retry_state,
-               step_started_at
-          from skein.task where run_id = any ($1) and state = 'settled'
-         order by fence
-         limit $2
+        select t.run_id, t.path, t.fence, t.session_id, t.outcome::text, t.output, t.failure, t.claimed_at, t.settled_at, t.attempt,
+               t.losses, t.retry_state, t.step_started_at
+          from unnest($1, $2) as g (run_id, path)
+               cross join lateral (
+                 select * from skein.task k where k.run_id = g.run_id and k.path = g.path and k.state = 'settled' offset 0) as t
+         order by t.fence
         """
 
-    private static let readOrders: SQL = "select run_id, inbox_id, kind, body from skein.inbox where run_id = any ($1) order by inbox_id"
+    private static let readOrders: SQL = "select run_id, inbox_id, kind, body from skein.inbox where inbox_id = any ($1) order by inbox_id"
 
     private static let readTimers: SQL = """
-        select run_id, path, kind from skein.timer where run_id = any ($1) and due_at <= skein.now() order by due_at
+        select t.run_id, t.path, t.kind
+          from unnest($1, $2, $3) as g (run_id, path, kind)
+               cross join lateral (
+                 select * from skein.timer k
+                  where k.run_id = g.run_id and k.path = g.path and k.kind = g.kind and k.due_at <= skein.now() offset 0) as t
+         order by t.due_at
         """
 
-    // The most outcomes that one transaction folds.
-    private static let outcomeLimit: Int32 = 2000
+    // What there is to fold, read by its keys after the locks were taken.
+    private struct DueKeys {
+        var settledRuns: [UUIDPair?] = []
+        var settledPaths: [String?] = []
+        var inboxIDs: [Int64?] = []
+        var timerRuns: [UUIDPair?] = []
+        var timerPaths: [String?] = []
+        var timerKinds: [String?] = []
+
+        init(_ locked: Rows) {
+            for row in locked {
+                let paths = row.isNull(15) ? [] : row.textArray(15)
+                settledPaths += paths
+                settledRuns += repeatElement(Optional(row.uuid(0)), count: paths.count)
+                inboxIDs += row.isNull(16) ? [] : row.int64Array(16)
+                let timers = row.isNull(17) ? [] : row.textArray(17)
+                timerPaths += timers
+                timerKinds += row.isNull(18) ? [] : row.textArray(18)
+                timerRuns += repeatElement(Optional(row.uuid(0)), count: timers.count)
+            }
+        }
+    }
 
     private func foldLocked(
         _ locked: Rows, limit: Int, _ attempt: FoldAttempt, on db: isolated PostgresConnection
@@ -94,16 +124,17 @@ extension RunStore {
         guard !locked.isEmpty else { return FoldResult() }
         attempt.runIDs = locked.map { RunID($0.uuid(0)) }
         let versions = try programs.load(locked.map { VersionID($0.int64(2)) }, on: db)
-        let ids = attempt.runIDs.map { Optional($0.pair) }
 
-        // What there is to fold, read after the locks were taken.
+        let due = DueKeys(locked)
         var batch: [(SQL, [Parameter])] = [("select skein.now()", [])]
-        let hasSettled = locked.contains { $0.bool(15) }
-        let hasOrders = locked.contains { $0.bool(16) }
-        let hasTimers = locked.contains { $0.bool(17) }
-        if hasSettled { batch.append((Self.readSettled, [.uuidArray(ids), .int32(Self.outcomeLimit)])) }
-        if hasOrders { batch.append((Self.readOrders, [.uuidArray(ids)])) }
-        if hasTimers { batch.append((Self.readTimers, [.uuidArray(ids)])) }
+        let hasSettled = !due.settledPaths.isEmpty
+        let hasOrders = !due.inboxIDs.isEmpty
+        let hasTimers = !due.timerPaths.isEmpty
+        if hasSettled { batch.append((Self.readSettled, [.uuidArray(due.settledRuns), .textArray(due.settledPaths)])) }
+        if hasOrders { batch.append((Self.readOrders, [.int64Array(due.inboxIDs)])) }
+        if hasTimers {
+            batch.append((Self.readTimers, [.uuidArray(due.timerRuns), .textArray(due.timerPaths), .textArray(due.timerKinds)]))
+        }
         var answers = try db.pipeline(batch)[...]
         let now = Timestamp(microseconds: answers.removeFirst()[0].timestamp(0))
 
@@ -122,9 +153,7 @@ extension RunStore {
             }
         }
         if hasSettled {
-            let rows = answers.removeFirst()
-            if rows.count == Int(Self.outcomeLimit) { result.report.wasFull = true }
-            for row in rows {
+            for row in answers.removeFirst() {
                 guard let position = positions[RunID(row.uuid(0))] else { continue }
                 folds[position].inputs.append(.outcome(Self.outcome(row)))
             }
@@ -152,9 +181,9 @@ extension RunStore {
                 [.uuid(id.pair), .text(reason)])
         }
         let runs = folds.map(\.change)
-        _ = try db.pipeline(changes.statements(for: runs, now: now))
+        _ = try db.pipelineAndCommit(changes.statements(for: runs, now: now))
         result.report.runs = folds.count
-        result.report.wasFull = result.report.wasFull || locked.count >= limit
+        result.report.wasFull = due.settledPaths.count >= limit || due.inboxIDs.count >= limit || due.timerPaths.count >= limit
         result.count(runs, changes)
         result.folds = folds
         return result
@@ -255,11 +284,11 @@ struct FoldResult: Sendable {
     }
 
     // After the commit: what was decided is what this coordinator knows.
-    func finished(by store: RunStore) -> FoldReport {
-        for fold in folds where fold.change.ending == nil {
-            var frame = fold.frame
-            frame.committed()
-            store.frames.put(fold.change.id, revision: fold.revision + 1, frame)
+    consuming func finished(by store: RunStore) -> FoldReport {
+        for index in folds.indices where folds[index].change.ending == nil {
+            // In place: a copy of the frame would cost as much as the run is long.
+            folds[index].frame.committed()
+            store.frames.put(folds[index].change.id, revision: folds[index].revision + 1, folds[index].frame)
         }
         return report
     }

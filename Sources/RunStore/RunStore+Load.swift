@@ -8,27 +8,31 @@ extension RunStore {
     // Up to so many steps a definition's runs are loaded whole: one round trip instead of several small ones.
     private static let smallProgram = 64
 
-    private static let stepColumns = "run_id, path, status::text, output, failure, attempt, started_at, finished_at"
-    private static let taskColumns = "run_id, path, state::text, attempt, losses, retry_state, step_started_at"
-    private static let liveStepColumns = "run_id, path, is_block, started_at, unmet, met, unsettled, live, block_ending"
+    private static let stepColumns = "t.run_id, t.path, t.status::text, t.output, t.failure, t.attempt, t.started_at, t.finished_at"
+    private static let taskColumns = "t.run_id, t.path, t.state::text, t.attempt, t.losses, t.retry_state, t.step_started_at"
+    private static let liveStepColumns =
+        "t.run_id, t.path, t.is_block, t.started_at, t.unmet, t.met, t.unsettled, t.live, t.block_ending"
 
-    private static let allSteps = SQL("select \(stepColumns) from skein.step where run_id = any ($1)")
-    private static let allTasks = SQL("select \(taskColumns) from skein.task where run_id = any ($1)")
-    private static let allLiveSteps = SQL("select \(liveStepColumns) from skein.live_step where run_id = any ($1)")
+    private static let allSteps = SQL("select \(stepColumns) from skein.step t where t.run_id = any ($1)")
+    private static let allTasks = SQL("select \(taskColumns) from skein.task t where t.run_id = any ($1)")
+    private static let allLiveSteps = SQL("select \(liveStepColumns) from skein.live_step t where t.run_id = any ($1)")
     private static let inputs: SQL = "select run_id, input from skein.run where run_id = any ($1)"
 
-    private static let someSteps = SQL(
-        "select \(stepColumns) from skein.step join unnest($1, $2) as g (run_id, path) using (run_id, path)")
-    private static let someTasks = SQL(
-        "select \(taskColumns) from skein.task join unnest($1, $2) as g (run_id, path) using (run_id, path)")
-    private static let someLiveSteps = SQL(
-        "select \(liveStepColumns) from skein.live_step join unnest($1, $2) as g (run_id, path) using (run_id, path)")
-    // Under the rows' locks, in the order of their keys: a claim that is under way finishes first, and none begins.
-    private static let lockedTasks = SQL(
-        """
-        select \(taskColumns) from skein.task join unnest($1, $2) as g (run_id, path) using (run_id, path)
-         order by run_id, path for update of task
-        """)
+    private static let someSteps = byKeys(stepColumns, of: "step")
+    private static let someTasks = byKeys(taskColumns, of: "task")
+    private static let someLiveSteps = byKeys(liveStepColumns, of: "live_step")
+    // Under the rows' locks, in the order of the keys: a claim that is under way finishes first, and none begins.
+    private static let lockedTasks = byKeys(taskColumns, of: "task", locking: "for update")
+
+    // The look-up depends on the key (`offset 0` keeps it so), so the keys always lead, whatever the planner believes of the table.
+    private static func byKeys(_ columns: String, of table: String, locking: String = "") -> SQL {
+        SQL(
+            """
+            select \(columns) from unnest($1, $2) as g (run_id, path)
+                   cross join lateral (
+                     select * from skein.\(table) k where k.run_id = g.run_id and k.path = g.path offset 0 \(locking)) as t
+            """)
+    }
 
     func loadSmallRuns(_ folds: inout [RunFold], on db: isolated PostgresConnection) throws(PostgresError) {
         let indices = folds.indices.filter { !folds[$0].isKnown && folds[$0].change.version.program.nodes.count <= Self.smallProgram }

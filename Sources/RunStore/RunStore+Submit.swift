@@ -147,7 +147,7 @@ extension RunStore {
                 result.answers[candidate.place] = .unusable("the run could not be started: \(error)")
             }
         }
-        _ = try db.pipeline(changes.statements(for: runs, now: now))
+        _ = try db.pipelineAndCommit(changes.statements(for: runs, now: now))
         return result
     }
 

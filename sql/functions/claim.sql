@@ -4,7 +4,8 @@
 -- above all that were ever granted. Never waits for a lock. SK001 when the session is dead.
 create or replace function skein.claim_tasks_v1(p_session_id bigint, p_limit integer)
 returns table (run_id uuid, path text, fence bigint, attempt integer, version_id bigint, step_index integer, input text, claimed_at timestamptz)
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
 #variable_conflict use_column
 declare
   v_queue_ids integer[];
@@ -24,7 +25,7 @@ begin
     exit when v_left <= 0;
     return query
       with picked as materialized (
-        select t.run_id, t.path from skein.task t
+        select t.ctid as place from skein.task t
          where t.queue_id = v_queue_id and t.state = 'ready' and not t.held
          order by t.priority desc, t.ready_at
          limit v_left
@@ -33,7 +34,7 @@ begin
          set state = 'leased', session_id = p_session_id, fence = v_base + nextval('skein.fence_sequence'),
              claimed_at = clock_timestamp()
         from picked p
-       where t.run_id = p.run_id and t.path = p.path
+       where t.ctid = p.place
       returning t.run_id, t.path, t.fence, t.attempt, t.version_id, t.step_index, t.input, t.claimed_at;
     get diagnostics v_taken = row_count;
     v_left := v_left - v_taken;
@@ -47,16 +48,36 @@ create or replace function skein.settle_tasks_v1(
   p_session_id bigint, p_run_ids uuid[], p_paths text[], p_fences bigint[], p_outcomes text[], p_outputs text[], p_failures text[],
   p_details text[])
 returns setof integer
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  v_settled integer;
 begin
+  -- Key by key, whatever the planner believes of the table: the look-up depends on the key, so it cannot come first.
   return query
     update skein.task t
        set state = 'settled', settled_at = clock_timestamp(), outcome = g.outcome::skein.attempt_status, output = g.output,
            failure = g.failure, details = g.details
       from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
            with ordinality as g (run_id, path, fence, outcome, output, failure, details, place)
-     where t.run_id = g.run_id and t.path = g.path and t.fence = g.fence and t.session_id = p_session_id and t.state = 'leased'
+           cross join lateral (
+             select k.ctid as place from skein.task k
+              where k.run_id = g.run_id and k.path = g.path and k.fence = g.fence and k.session_id = p_session_id and k.state = 'leased'
+             offset 0) as k
+     where t.ctid = k.place
     returning g.place::integer;
+  get diagnostics v_settled = row_count;
+  -- A row that somebody changed in the same moment has moved. If it is still ours, this finds it; it seldom runs.
+  if v_settled < cardinality(p_run_ids) then
+    return query
+      update skein.task t
+         set state = 'settled', settled_at = clock_timestamp(), outcome = g.outcome::skein.attempt_status, output = g.output,
+             failure = g.failure, details = g.details
+        from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
+             with ordinality as g (run_id, path, fence, outcome, output, failure, details, place)
+       where t.run_id = g.run_id and t.path = g.path and t.fence = g.fence and t.session_id = p_session_id and t.state = 'leased'
+      returning g.place::integer;
+  end if;
 end
 $$;
 

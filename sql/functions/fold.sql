@@ -1,48 +1,78 @@
 -- The fold's side of the protocol: which runs have something to decide.
 
--- Locks up to p_limit runs each that have settled tasks, orders in the inbox, or due timers, oldest first, and answers with their
--- rows and with what there is to fold. Runs that another coordinator works on are passed over; quarantined ones are left alone.
--- What is settled must be read in a statement after this one: only then nobody else can have folded it.
+-- Plans of statements that work by keys are kept, and must be good also when a table has grown since they were made: an index look-up
+-- for each key, whatever the planner believes of the table at that moment. Holds to the end of the transaction.
+create or replace function skein.plan_by_key_v1() returns void
+language plpgsql as $$
+begin
+  perform set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+          set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+          set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true), set_config('jit', 'off', true);
+end
+$$;
+
+-- Locks the runs of up to p_limit settled tasks, p_limit orders in the inbox and p_limit due timers, oldest first, and answers with
+-- the rows of these runs and the keys of what there is to fold. Runs that another coordinator works on are passed over; quarantined
+-- ones are left alone. What the keys name must be read in a statement after this one: only then nobody else can have folded it.
 create or replace function skein.lock_due_runs_v1(p_limit integer)
 returns table (
   run_id uuid, namespace_id integer, version_id bigint, revision bigint, history_length integer, unsettled integer, live integer,
   block_ending text, started_at timestamptz, cancel_requested_at timestamptz, cancel_reason text, submitted_at timestamptz,
-  deadline_at timestamptz, trigger text, labels text, has_settled boolean, has_orders boolean, has_timers boolean)
+  deadline_at timestamptz, trigger text, labels text,
+  settled_paths text[], inbox_ids bigint[], timer_paths text[], timer_kinds text[])
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_settled uuid[];
-  v_orders  uuid[];
-  v_timers  uuid[];
+  v_settled_runs  uuid[];
+  v_settled_paths text[];
+  v_order_runs    uuid[];
+  v_order_ids     bigint[];
+  v_timer_runs    uuid[];
+  v_timer_paths   text[];
+  v_timer_kinds   text[];
 begin
-  select array_agg(p.run_id) into v_settled
-    from (select r.run_id
+  perform skein.plan_by_key_v1();
+  select array_agg(p.run_id), array_agg(p.path) into v_settled_runs, v_settled_paths
+    from (select r.run_id, t.path
             from skein.task t join skein.run r on r.run_id = t.run_id
            where t.state = 'settled' and r.quarantined_at is null
            order by t.settled_at
            limit p_limit
              for update of r skip locked) as p;
-  select array_agg(p.run_id) into v_orders
-    from (select r.run_id
+  select array_agg(p.run_id), array_agg(p.inbox_id) into v_order_runs, v_order_ids
+    from (select r.run_id, i.inbox_id
             from skein.inbox i join skein.run r on r.run_id = i.run_id
            where r.quarantined_at is null
            order by i.inbox_id
            limit p_limit
              for update of r skip locked) as p;
-  select array_agg(p.run_id) into v_timers
-    from (select r.run_id
+  select array_agg(p.run_id), array_agg(p.path), array_agg(p.kind) into v_timer_runs, v_timer_paths, v_timer_kinds
+    from (select r.run_id, d.path, d.kind
             from skein.timer d join skein.run r on r.run_id = d.run_id
            where d.due_at <= skein.now() and r.quarantined_at is null
            order by d.due_at
            limit p_limit
              for update of r skip locked) as p;
+  if v_settled_runs is null and v_order_runs is null and v_timer_runs is null then
+    return;
+  end if;
   -- A statement of its own, so that it sees the rows as they are now that they are locked.
   return query
     select r.run_id, r.namespace_id, r.version_id, r.revision, r.history_length, r.unsettled, r.live, r.block_ending, r.started_at,
            r.cancel_requested_at, r.cancel_reason, r.submitted_at, r.deadline_at, r.trigger, r.labels,
-           coalesce(r.run_id = any (v_settled), false), coalesce(r.run_id = any (v_orders), false),
-           coalesce(r.run_id = any (v_timers), false)
-      from skein.run r
-     where r.run_id = any (v_settled || v_orders || v_timers);
+           g.settled_paths, g.inbox_ids, g.timer_paths, g.timer_kinds
+      from (select due.run_id, array_agg(due.settled_path) filter (where due.settled_path is not null) as settled_paths,
+                   array_agg(due.inbox_id) filter (where due.inbox_id is not null) as inbox_ids,
+                   array_agg(due.timer_path) filter (where due.timer_path is not null) as timer_paths,
+                   array_agg(due.timer_kind) filter (where due.timer_kind is not null) as timer_kinds
+              from (select s.run_id, s.path as settled_path, null::bigint as inbox_id, null::text as timer_path, null::text as timer_kind
+                      from unnest(v_settled_runs, v_settled_paths) as s (run_id, path)
+                    union all
+                    select o.run_id, null, o.inbox_id, null, null from unnest(v_order_runs, v_order_ids) as o (run_id, inbox_id)
+                    union all
+                    select d.run_id, null, null, d.path, d.kind
+                      from unnest(v_timer_runs, v_timer_paths, v_timer_kinds) as d (run_id, path, kind)) as due
+             group by due.run_id) as g
+           cross join lateral (select * from skein.run k where k.run_id = g.run_id offset 0) as r;
 end
 $$;

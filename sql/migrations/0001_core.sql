@@ -141,7 +141,7 @@ create index run_key_expiry on skein.run_key (expires_at);
 -- waiting (for its back-off). The next step of a sequence takes over the row of the one before it.
 create table skein.task (
   run_id       uuid not null,
-  path         text not null,
+  path         text collate "C" not null,
   namespace_id integer not null,
   queue_id     integer not null,
   priority     smallint not null default 0,
@@ -174,7 +174,7 @@ create index task_settled on skein.task (settled_at) where state = 'settled';
 -- Live steps that are no tasks: blocks under way, and steps of a graph some of whose needs have settled.
 create table skein.live_step (
   run_id       uuid not null,
-  path         text not null,
+  path         text collate "C" not null,
   namespace_id integer not null,
   step_index   integer not null,
   is_block     boolean not null,
@@ -189,8 +189,8 @@ create table skein.live_step (
 
 create table skein.timer (
   run_id       uuid not null,
-  path         text not null,                      -- empty: the run itself
-  kind         text not null check (kind in ('backoff', 'deadline')),
+  path         text collate "C" not null,                      -- empty: the run itself
+  kind         text collate "C" not null check (kind in ('backoff', 'deadline')),
   namespace_id integer not null,
   due_at       timestamptz not null,
   primary key (run_id, path, kind)
@@ -212,7 +212,7 @@ create table skein.inbox (
 -- One row for each step that settled, with the attempt that settled it. The primary key is the promise that a step has one result.
 create table skein.step (
   run_id          uuid not null,
-  path            text not null,
+  path            text collate "C" not null,
   seq             integer not null,                -- place in the run's history
   namespace_id    integer not null,
   step_index      integer not null,
@@ -237,7 +237,7 @@ create index step_history on skein.step (run_id, seq);
 -- The attempts that did not settle their step: failed and retried, lost, released, or too late.
 create table skein.attempt (
   run_id       uuid not null,
-  path         text not null,
+  path         text collate "C" not null,
   attempt      integer not null,
   fence        bigint not null,
   seq          integer not null,
@@ -335,7 +335,7 @@ create table skein.worker_session (
 create table skein.cancel_notice (
   session_id   bigint not null,
   run_id       uuid not null,
-  path         text not null,
+  path         text collate "C" not null,
   fence        bigint not null,
   namespace_id integer not null,
   primary key (session_id, run_id, path, fence)

@@ -152,7 +152,7 @@ create index run_key_expiry on skein.run_key (expires_at);
 -- waiting (for its back-off). The next step of a sequence takes over the row of the one before it.
 create table skein.task (
   run_id       uuid not null,
-  path         text not null,
+  path         text collate "C" not null,
   namespace_id integer not null,
   queue_id     integer not null,
   priority     smallint not null default 0,
@@ -185,7 +185,7 @@ create index task_settled on skein.task (settled_at) where state = 'settled';
 -- Live steps that are no tasks: blocks under way, and steps of a graph some of whose needs have settled.
 create table skein.live_step (
   run_id       uuid not null,
-  path         text not null,
+  path         text collate "C" not null,
   namespace_id integer not null,
   step_index   integer not null,
   is_block     boolean not null,
@@ -200,8 +200,8 @@ create table skein.live_step (
 
 create table skein.timer (
   run_id       uuid not null,
-  path         text not null,                      -- empty: the run itself
-  kind         text not null check (kind in ('backoff', 'deadline')),
+  path         text collate "C" not null,                      -- empty: the run itself
+  kind         text collate "C" not null check (kind in ('backoff', 'deadline')),
   namespace_id integer not null,
   due_at       timestamptz not null,
   primary key (run_id, path, kind)
@@ -223,7 +223,7 @@ create table skein.inbox (
 -- One row for each step that settled, with the attempt that settled it. The primary key is the promise that a step has one result.
 create table skein.step (
   run_id          uuid not null,
-  path            text not null,
+  path            text collate "C" not null,
   seq             integer not null,                -- place in the run's history
   namespace_id    integer not null,
   step_index      integer not null,
@@ -248,7 +248,7 @@ create index step_history on skein.step (run_id, seq);
 -- The attempts that did not settle their step: failed and retried, lost, released, or too late.
 create table skein.attempt (
   run_id       uuid not null,
-  path         text not null,
+  path         text collate "C" not null,
   attempt      integer not null,
   fence        bigint not null,
   seq          integer not null,
@@ -346,7 +346,7 @@ create table skein.worker_session (
 create table skein.cancel_notice (
   session_id   bigint not null,
   run_id       uuid not null,
-  path         text not null,
+  path         text collate "C" not null,
   fence        bigint not null,
   namespace_id integer not null,
   primary key (session_id, run_id, path, fence)
@@ -386,7 +386,8 @@ select (pg_control_system()).system_identifier, skein.timeline();
 -- above all that were ever granted. Never waits for a lock. SK001 when the session is dead.
 create or replace function skein.claim_tasks_v1(p_session_id bigint, p_limit integer)
 returns table (run_id uuid, path text, fence bigint, attempt integer, version_id bigint, step_index integer, input text, claimed_at timestamptz)
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
 #variable_conflict use_column
 declare
   v_queue_ids integer[];
@@ -406,7 +407,7 @@ begin
     exit when v_left <= 0;
     return query
       with picked as materialized (
-        select t.run_id, t.path from skein.task t
+        select t.ctid as place from skein.task t
          where t.queue_id = v_queue_id and t.state = 'ready' and not t.held
          order by t.priority desc, t.ready_at
          limit v_left
@@ -415,7 +416,7 @@ begin
          set state = 'leased', session_id = p_session_id, fence = v_base + nextval('skein.fence_sequence'),
              claimed_at = clock_timestamp()
         from picked p
-       where t.run_id = p.run_id and t.path = p.path
+       where t.ctid = p.place
       returning t.run_id, t.path, t.fence, t.attempt, t.version_id, t.step_index, t.input, t.claimed_at;
     get diagnostics v_taken = row_count;
     v_left := v_left - v_taken;
@@ -429,16 +430,36 @@ create or replace function skein.settle_tasks_v1(
   p_session_id bigint, p_run_ids uuid[], p_paths text[], p_fences bigint[], p_outcomes text[], p_outputs text[], p_failures text[],
   p_details text[])
 returns setof integer
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  v_settled integer;
 begin
+  -- Key by key, whatever the planner believes of the table: the look-up depends on the key, so it cannot come first.
   return query
     update skein.task t
        set state = 'settled', settled_at = clock_timestamp(), outcome = g.outcome::skein.attempt_status, output = g.output,
            failure = g.failure, details = g.details
       from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
            with ordinality as g (run_id, path, fence, outcome, output, failure, details, place)
-     where t.run_id = g.run_id and t.path = g.path and t.fence = g.fence and t.session_id = p_session_id and t.state = 'leased'
+           cross join lateral (
+             select k.ctid as place from skein.task k
+              where k.run_id = g.run_id and k.path = g.path and k.fence = g.fence and k.session_id = p_session_id and k.state = 'leased'
+             offset 0) as k
+     where t.ctid = k.place
     returning g.place::integer;
+  get diagnostics v_settled = row_count;
+  -- A row that somebody changed in the same moment has moved. If it is still ours, this finds it; it seldom runs.
+  if v_settled < cardinality(p_run_ids) then
+    return query
+      update skein.task t
+         set state = 'settled', settled_at = clock_timestamp(), outcome = g.outcome::skein.attempt_status, output = g.output,
+             failure = g.failure, details = g.details
+        from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
+             with ordinality as g (run_id, path, fence, outcome, output, failure, details, place)
+       where t.run_id = g.run_id and t.path = g.path and t.fence = g.fence and t.session_id = p_session_id and t.state = 'leased'
+      returning g.place::integer;
+  end if;
 end
 $$;
 
@@ -463,50 +484,80 @@ $$;
             text: ##"""
 -- The fold's side of the protocol: which runs have something to decide.
 
--- Locks up to p_limit runs each that have settled tasks, orders in the inbox, or due timers, oldest first, and answers with their
--- rows and with what there is to fold. Runs that another coordinator works on are passed over; quarantined ones are left alone.
--- What is settled must be read in a statement after this one: only then nobody else can have folded it.
+-- Plans of statements that work by keys are kept, and must be good also when a table has grown since they were made: an index look-up
+-- for each key, whatever the planner believes of the table at that moment. Holds to the end of the transaction.
+create or replace function skein.plan_by_key_v1() returns void
+language plpgsql as $$
+begin
+  perform set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+          set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+          set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true), set_config('jit', 'off', true);
+end
+$$;
+
+-- Locks the runs of up to p_limit settled tasks, p_limit orders in the inbox and p_limit due timers, oldest first, and answers with
+-- the rows of these runs and the keys of what there is to fold. Runs that another coordinator works on are passed over; quarantined
+-- ones are left alone. What the keys name must be read in a statement after this one: only then nobody else can have folded it.
 create or replace function skein.lock_due_runs_v1(p_limit integer)
 returns table (
   run_id uuid, namespace_id integer, version_id bigint, revision bigint, history_length integer, unsettled integer, live integer,
   block_ending text, started_at timestamptz, cancel_requested_at timestamptz, cancel_reason text, submitted_at timestamptz,
-  deadline_at timestamptz, trigger text, labels text, has_settled boolean, has_orders boolean, has_timers boolean)
+  deadline_at timestamptz, trigger text, labels text,
+  settled_paths text[], inbox_ids bigint[], timer_paths text[], timer_kinds text[])
 language plpgsql as $$
 #variable_conflict use_column
 declare
-  v_settled uuid[];
-  v_orders  uuid[];
-  v_timers  uuid[];
+  v_settled_runs  uuid[];
+  v_settled_paths text[];
+  v_order_runs    uuid[];
+  v_order_ids     bigint[];
+  v_timer_runs    uuid[];
+  v_timer_paths   text[];
+  v_timer_kinds   text[];
 begin
-  select array_agg(p.run_id) into v_settled
-    from (select r.run_id
+  perform skein.plan_by_key_v1();
+  select array_agg(p.run_id), array_agg(p.path) into v_settled_runs, v_settled_paths
+    from (select r.run_id, t.path
             from skein.task t join skein.run r on r.run_id = t.run_id
            where t.state = 'settled' and r.quarantined_at is null
            order by t.settled_at
            limit p_limit
              for update of r skip locked) as p;
-  select array_agg(p.run_id) into v_orders
-    from (select r.run_id
+  select array_agg(p.run_id), array_agg(p.inbox_id) into v_order_runs, v_order_ids
+    from (select r.run_id, i.inbox_id
             from skein.inbox i join skein.run r on r.run_id = i.run_id
            where r.quarantined_at is null
            order by i.inbox_id
            limit p_limit
              for update of r skip locked) as p;
-  select array_agg(p.run_id) into v_timers
-    from (select r.run_id
+  select array_agg(p.run_id), array_agg(p.path), array_agg(p.kind) into v_timer_runs, v_timer_paths, v_timer_kinds
+    from (select r.run_id, d.path, d.kind
             from skein.timer d join skein.run r on r.run_id = d.run_id
            where d.due_at <= skein.now() and r.quarantined_at is null
            order by d.due_at
            limit p_limit
              for update of r skip locked) as p;
+  if v_settled_runs is null and v_order_runs is null and v_timer_runs is null then
+    return;
+  end if;
   -- A statement of its own, so that it sees the rows as they are now that they are locked.
   return query
     select r.run_id, r.namespace_id, r.version_id, r.revision, r.history_length, r.unsettled, r.live, r.block_ending, r.started_at,
            r.cancel_requested_at, r.cancel_reason, r.submitted_at, r.deadline_at, r.trigger, r.labels,
-           coalesce(r.run_id = any (v_settled), false), coalesce(r.run_id = any (v_orders), false),
-           coalesce(r.run_id = any (v_timers), false)
-      from skein.run r
-     where r.run_id = any (v_settled || v_orders || v_timers);
+           g.settled_paths, g.inbox_ids, g.timer_paths, g.timer_kinds
+      from (select due.run_id, array_agg(due.settled_path) filter (where due.settled_path is not null) as settled_paths,
+                   array_agg(due.inbox_id) filter (where due.inbox_id is not null) as inbox_ids,
+                   array_agg(due.timer_path) filter (where due.timer_path is not null) as timer_paths,
+                   array_agg(due.timer_kind) filter (where due.timer_kind is not null) as timer_kinds
+              from (select s.run_id, s.path as settled_path, null::bigint as inbox_id, null::text as timer_path, null::text as timer_kind
+                      from unnest(v_settled_runs, v_settled_paths) as s (run_id, path)
+                    union all
+                    select o.run_id, null, o.inbox_id, null, null from unnest(v_order_runs, v_order_ids) as o (run_id, inbox_id)
+                    union all
+                    select d.run_id, null, null, d.path, d.kind
+                      from unnest(v_timer_runs, v_timer_paths, v_timer_kinds) as d (run_id, path, kind)) as due
+             group by due.run_id) as g
+           cross join lateral (select * from skein.run k where k.run_id = g.run_id offset 0) as r;
 end
 $$;
 

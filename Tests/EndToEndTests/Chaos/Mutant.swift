@@ -20,26 +20,43 @@ enum Mutant: String, CaseIterable, Sendable {
     /// What was cancelled is not held.
     case cancelHoldsNothing = "cancel-holds-nothing"
 
-    private var change: (file: String, old: String, new: String) {
+    // Every text of `changes` is there and is replaced: a rule that stands in two statements must be broken in both.
+    private var fault: (file: String, changes: [(old: String, new: String)]) {
         switch self {
-        case .noFence: ("claim.sql", " and t.fence = g.fence and t.session_id = p_session_id", " and t.session_id = p_session_id")
-        case .noFenceNoSession: ("claim.sql", " and t.fence = g.fence and t.session_id = p_session_id", "")
-        case .noReaper: ("reap.sql", "where state = 'leased' and session_id = any (v_dead)", "where false")
-        case .deadMayClaim: ("claim.sql", "where s.session_id = p_session_id and s.dead_at is null for key share;", "where s.session_id = p_session_id;")
-        case .noClaimLock: ("claim.sql", "and s.dead_at is null for key share;", "and s.dead_at is null;")
-        case .claimLeased: ("claim.sql", "where t.queue_id = v_queue_id and t.state = 'ready' and not t.held", "where t.queue_id = v_queue_id and t.state in ('ready', 'leased') and not t.held")
-        case .cancelHoldsNothing: ("submit.sql", "and state = 'ready' and not held", "and false")
+        case .noFence: ("claim.sql", [(" and t.fence = g.fence", ""), (" and k.fence = g.fence", "")])
+        case .noFenceNoSession:
+            (
+                "claim.sql",
+                [
+                    (" and t.fence = g.fence and t.session_id = p_session_id", ""),
+                    (" and k.fence = g.fence and k.session_id = p_session_id", ""),
+                ]
+            )
+        case .noReaper: ("reap.sql", [("where state = 'leased' and session_id = any (v_dead)", "where false")])
+        case .deadMayClaim:
+            (
+                "claim.sql",
+                [("where s.session_id = p_session_id and s.dead_at is null for key share;", "where s.session_id = p_session_id;")]
+            )
+        case .noClaimLock: ("claim.sql", [("and s.dead_at is null for key share;", "and s.dead_at is null;")])
+        case .claimLeased: ("claim.sql", [("and t.state = 'ready' and not t.held", "and t.state in ('ready', 'leased') and not t.held")])
+        case .cancelHoldsNothing: ("submit.sql", [("and state = 'ready' and not held", "and false")])
         }
     }
 
     /// The functions' file with the fault in it.
     var source: String {
         get throws {
-            let (file, old, new) = change
-            guard let text = EmbeddedSQL.functions.first(where: { $0.name == file })?.text else { throw HarnessError("there is no \(file)") }
-            let mutated = text.replacing(old, with: new)
-            guard mutated != text else { throw HarnessError("\(file) no longer has what the mutant \(rawValue) changes: \(old)") }
-            return mutated
+            let (file, changes) = fault
+            guard var text = EmbeddedSQL.functions.first(where: { $0.name == file })?.text else {
+                throw HarnessError("there is no \(file)")
+            }
+            for (old, new) in changes {
+                let mutated = text.replacing(old, with: new)
+                guard mutated != text else { throw HarnessError("\(file) no longer has what the mutant \(rawValue) changes: \(old)") }
+                text = mutated
+            }
+            return text
         }
     }
 
