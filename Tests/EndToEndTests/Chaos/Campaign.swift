@@ -15,7 +15,7 @@ struct Campaign: Sendable {
     var longestFaults: Duration = .seconds(100)
     var coordinators = 2
     var workers = 3
-    var slots = 40
+    var slots = 32
     var lease: Duration = .seconds(2)
     /// Whether there are more kinds of faults than kills, one pause and one crash of the database.
     var isHarsh: Bool { time != nil }
