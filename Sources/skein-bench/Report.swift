@@ -19,6 +19,9 @@ struct Report {
         ("W2", "throughput", ["row-a-step", "in-place", "sequential"]),
     ]
 
+    /// The floor's cells that something is compared with.
+    static var comparedCells: Set<String> { Set(comparisons.flatMap(\.cells)) }
+
     var text: String {
         var lines: [String] = []
         for figure in figures {

@@ -1,5 +1,5 @@
 // Measures Skein as people run it: real coordinator and worker processes, durable settings, and the raw SQL floor of the same
-// machine in the same run. Figures are printed; nothing is asserted unless `--check` is given.
+// machine in the same run. Figures are printed; nothing is asserted.
 
 import ArgumentParser
 import Foundation
@@ -61,6 +61,16 @@ struct SkeinBench: AsyncParsableCommand {
     var json = false
 
     static func main() async { await CommandLineEntry.run(Self.self) }
+
+    func validate() throws {
+        for (option, value) in [
+            ("--w1-runs", w1Runs), ("--w2-runs", w2Runs), ("--w2-steps", w2Steps), ("--w3-repeats", w3Repeats), ("--w4-seconds", w4Seconds),
+            ("--idle-seconds", idleSeconds), ("--workers", workers), ("--slots", slots), ("--coordinators", coordinators),
+            ("--floor-seconds", floorSeconds),
+        ] where value < 1 {
+            throw ValidationError("\(option) must be 1 or more, not \(value)")
+        }
+    }
 
     func run() async throws {
         let wanted = workloads.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces).lowercased() }

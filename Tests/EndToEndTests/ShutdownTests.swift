@@ -119,8 +119,13 @@ extension EndToEnd {
                 try await waitUntil("the processes have begun", deadline: .seconds(20)) { names.allSatisfy { identity($0) != nil } }
                 let processes = names.compactMap(identity)
                 #expect(processes.allSatisfy { isRunning($0) })
+                let parent = try #require(worker.processID)
+                let guards = children(of: parent).filter { commandLine(of: $0).contains("--exec-guard") }
+                #expect(guards.count == 1, "\(guards.map { "\($0) \(commandLine(of: $0))" })")
                 await worker.crash()
-                try await waitUntil("all of them are gone", deadline: .seconds(20)) { processes.allSatisfy { !isRunning($0) } }
+                try await waitUntil("all of them are gone, and so is their guard", deadline: .seconds(20)) {
+                    (processes + guards).allSatisfy { !isRunning($0) }
+                }
                 _ = try await client.request("POST", "/api/v1/runs/\(run):cancel")
                 let ended = try await client.ended(run)
                 #expect(ended["status"] == "cancelled")

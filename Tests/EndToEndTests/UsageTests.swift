@@ -87,6 +87,7 @@ extension EndToEnd {
             WrongUse("skein-bench", ["--workers"], "--workers"),
             WrongUse("skein-bench", ["--w3-steps", "none"], "--w3-steps"),
             WrongUse("skein-bench", ["--fast"], "--fast"),
+            WrongUse("skein-bench", ["--w1-runs", "0"], "--w1-runs"),
 
             // Scripts.
             WrongUse("deploy/demo", ["--fast"], "--fast"),

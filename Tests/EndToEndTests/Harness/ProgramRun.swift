@@ -65,3 +65,17 @@ func isRunning(_ process: Int32) -> Bool {
     guard kill(process, 0) == 0, let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
     return status.split(separator: ")").last?.split(separator: " ").first != "Z"
 }
+
+/// The processes that a process has started and that still run.
+func children(of parent: Int32) -> [Int32] {
+    let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap { Int32($0) } ?? []
+    return all.filter { process in
+        let status = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+        return status.split(separator: ")").last?.split(separator: " ").dropFirst().first == "\(parent)"
+    }
+}
+
+/// What a process was started with, separated by spaces.
+func commandLine(of process: Int32) -> String {
+    ((try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? "").replacing("\0", with: " ")
+}

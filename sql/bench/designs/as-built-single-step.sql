@@ -10,11 +10,18 @@ create table ended_run (
 
 create or replace function fold_write(p_runs uuid[], p_revisions bigint[], p_paths text[], p_seqs integer[], p_attempts integer[], p_fences bigint[],
   p_sessions bigint[], p_started timestamptz[], p_finished timestamptz[], p_outputs text[], p_next_paths text[]) returns void
-language plpgsql as $$
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off set enable_material = off as $$
 begin
-  delete from task t using unnest(p_runs, p_paths) as g(run_id, path) where t.run_id = g.run_id and t.path = g.path;
+  delete from task t
+   using unnest(p_runs, p_paths) as g(run_id, path)
+         cross join lateral (select k.ctid as place from task k where k.run_id = g.run_id and k.path = g.path offset 0) as k
+   where t.ctid = k.place;
   with gone as (
-    delete from run r using unnest(p_runs) as g(run_id) where r.run_id = g.run_id returning r.run_id, r.workflow_id)
+    delete from run r
+     using unnest(p_runs) as g(run_id) cross join lateral (select k.ctid as place from run k where k.run_id = g.run_id offset 0) as k
+     where r.ctid = k.place
+    returning r.run_id, r.workflow_id)
   insert into ended_run (run_id, workflow_id, status, steps, ended_at) select run_id, workflow_id, 1, 1, now() from gone;
   insert into history (run_id, path, seq, status, attempt, fence, session_id, started_at, finished_at, output)
   select run_id, path, seq, 1, attempt, fence, session_id, started_at, finished_at, output
