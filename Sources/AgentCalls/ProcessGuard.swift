@@ -36,7 +36,6 @@ public enum ProcessGuard {
     /// processes of a worker must not take the guard away before the worker.
     public static func watch() {
         for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE] { signal(number, SIG_IGN) }
-        closeInherited()
         _ = chdir("/")
         var line: [UInt8] = []
         var isComplete = false
@@ -101,19 +100,6 @@ public enum ProcessGuard {
         }
         return environment.split(separator: 0).contains { $0.elementsEqual(needle) }
     }
-
-    // A connection of the worker that stayed open here would hide its death from the database.
-    private static func closeInherited() {
-        guard let directory = opendir("/proc/self/fd") else { return }
-        var inherited: [CInt] = []
-        let own = dirfd(directory)
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
-            if let descriptor = CInt(name), descriptor > STDERR_FILENO, descriptor != own { inherited.append(descriptor) }
-        }
-        closedir(directory)
-        for descriptor in inherited { close(descriptor) }
-    }
 }
 
 /// The worker's side: keeps one guard process running while there are exec calls.
@@ -175,6 +161,21 @@ final class GuardKeeper: Sendable {
     // POSIX_SPAWN_SETSID, which the C library shows only to those who ask for its extensions.
     private static let newSession: Int16 = 0x80
 
+    // What a started program would inherit beside the three standard files. This process opens nothing of that kind, but whoever started it
+    // may have handed something down. (The guard could not close it: it would not know what belongs to its own run time.)
+    private static func inheritable() -> [CInt] {
+        guard let directory = opendir("/proc/self/fd") else { return [] }
+        defer { closedir(directory) }
+        var found: [CInt] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
+            guard let descriptor = CInt(name), descriptor > STDERR_FILENO else { continue }
+            let flags = fcntl(descriptor, F_GETFD)
+            if flags >= 0, flags & FD_CLOEXEC == 0 { found.append(descriptor) }
+        }
+        return found
+    }
+
     // In a session of its own, so that what ends the worker's process group, or its terminal, does not end the guard.
     private static func start(_ arguments: [String], mark: String) -> (pid_t, CInt)? {
         // Not inherited by anybody from its first moment on, which a pipe can do only with an extension that Swift does not see: who else
@@ -193,6 +194,7 @@ final class GuardKeeper: Sendable {
         posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+        for descriptor in inheritable() { posix_spawn_file_actions_addclose(&actions, descriptor) }
         posix_spawnattr_setflags(&attributes, newSession)
         // The program that this process runs, also when its file was replaced meanwhile.
         let words = [CommandLine.arguments.first ?? "skein-worker"] + arguments
