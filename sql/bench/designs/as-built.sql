@@ -81,8 +81,10 @@ begin
          coalesce(array_agg(t.output), '{}'), coalesce(array_agg('main/step-' || t.seq + 1), '{}')
     into n, runs, revisions, paths, seqs, attempts, fences, sessions, started, finished, outputs, next_paths
     from unnest(locked, places) as g(run_id, path)
-         cross join lateral (select * from task k where k.run_id = g.run_id and k.path = g.path and k.state = 2 offset 0) as t
-         cross join lateral (select k.revision from run k where k.run_id = g.run_id offset 0) as r;
+         -- The state is asked for outside: within, it would let the planner take the index of settled tasks for each key.
+         cross join lateral (select * from task k where k.run_id = g.run_id and k.path = g.path offset 0) as t
+         cross join lateral (select k.revision from run k where k.run_id = g.run_id offset 0) as r
+   where t.state = 2;
 end $$;
 
 create function fold_write(p_runs uuid[], p_revisions bigint[], p_paths text[], p_seqs integer[], p_attempts integer[], p_fences bigint[],
