@@ -4,7 +4,7 @@
 -- above all that were ever granted. Never waits for a lock. SK001 when the session is dead.
 create or replace function skein.claim_tasks_v1(p_session_id bigint, p_limit integer)
 returns table (run_id uuid, path text, fence bigint, attempt integer, version_id bigint, step_index integer, input text, claimed_at timestamptz)
-language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
 #variable_conflict use_column
 declare
@@ -48,7 +48,7 @@ create or replace function skein.settle_tasks_v1(
   p_session_id bigint, p_run_ids uuid[], p_paths text[], p_fences bigint[], p_outcomes text[], p_outputs text[], p_failures text[],
   p_details text[])
 returns setof integer
-language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   v_settled integer;

@@ -27,7 +27,8 @@ alter table history alter path type text collate "C";
 create index history_seq on history (run_id, seq);
 
 create function claim(p_session bigint, p_queue integer, p_limit integer, out n integer, out runs uuid[], out paths text[], out fences bigint[])
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+language plpgsql set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off set enable_bitmapscan = off
+set enable_sort = off as $$
 declare base bigint := timeline() << 40;
 begin
   perform from session s where s.session_id = p_session and s.alive_until > clock_timestamp() for key share;
@@ -48,7 +49,7 @@ begin
 end $$;
 
 create function settle(p_session bigint, p_runs uuid[], p_paths text[], p_fences bigint[], p_outputs text[]) returns bigint
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+language plpgsql set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off as $$
 declare kept bigint;
 begin
@@ -66,7 +67,7 @@ end $$;
 -- The runs are locked in one statement; the settled tasks are read in the next, which sees them as they are now that nobody else folds them.
 create function fold_pick(p_limit integer, out n integer, out runs uuid[], out revisions bigint[], out paths text[], out seqs integer[],
   out attempts integer[], out fences bigint[], out sessions bigint[], out started timestamptz[], out finished timestamptz[], out outputs text[], out next_paths text[])
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+language plpgsql set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off set enable_material = off as $$
 declare
   locked uuid[];
@@ -89,7 +90,7 @@ end $$;
 
 create function fold_write(p_runs uuid[], p_revisions bigint[], p_paths text[], p_seqs integer[], p_attempts integer[], p_fences bigint[],
   p_sessions bigint[], p_started timestamptz[], p_finished timestamptz[], p_outputs text[], p_next_paths text[]) returns void
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+language plpgsql set plan_cache_mode = force_generic_plan set jit = off set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off set enable_material = off as $$
 begin
   update run r set revision = g.revision + 1, steps = g.seq, updated_at = now()
