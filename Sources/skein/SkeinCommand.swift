@@ -20,7 +20,7 @@ struct SkeinCommand: AsyncParsableCommand {
         version: Release.version,
         subcommands: [
             WorkflowCommand.self, RunCommand.self, WorkerCommand.self, QueueCommand.self, AgentCommand.self, KeyCommand.self,
-            DevCommand.self,
+            ExprCommand.self, DevCommand.self,
             DoctorCommand.self, MigrateCommand.self, ExplainCommand.self, DemoAgentsCommand.self, VersionCommand.self,
         ])
 
