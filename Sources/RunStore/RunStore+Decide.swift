@@ -19,7 +19,7 @@ extension RunStore {
                 if let facts = Self.decide(&folds[index], &changes, &report, now: now) { missing.append((index, facts)) }
             }
             if missing.isEmpty { return }
-            try load(missing, into: &folds, on: db)
+            try load(missing, into: &folds, &changes, on: db)
         }
         throw PostgresError(code: .protocolViolation, message: "a decision asked for facts more than \(Self.roundLimit) times")
     }
@@ -32,7 +32,12 @@ extension RunStore {
             let input = fold.inputs[fold.next]
             do throws(Rejection) {
                 let commands = try Engine.decide(&fold.frame, input, at: now)
-                if case .start = input { fold.change.starts = true }
+                switch input {
+                case .start: fold.change.starts = true
+                // Left, until a command says otherwise.
+                case .event(let path, let event): changes.events[event.id] = EventDecision(run: fold.change.id, path: path)
+                case .outcome, .timer, .cancel, .childEnded, .adjust: break
+                }
                 for command in commands { fold.change.merge(command, into: &changes) }
                 fold.change.facts = fold.frame.run
                 report.inputs += 1
@@ -40,13 +45,29 @@ extension RunStore {
                 switch error {
                 case .incomplete(let missing): return missing
                 case .wrongPhase, .alreadyEnded, .unknownStep, .alreadySettled, .staleTask:
-                    // Refused for good. An outcome's row must go, or it would come back for ever.
-                    if case .outcome(let outcome) = input { changes.refused.append((fold.change.id, outcome.path)) }
-                    if !fold.frame.run.isEnded { report.refused.append((fold.change.id, "\(error)")) }
+                    note(refused: input, error, of: fold, &changes, &report)
                 }
             }
             fold.next += 1
         }
         return nil
+    }
+
+    // Refused for good. What came too late is no fault: a timer or a child's ending that crossed the step's own.
+    private static func note(
+        refused input: Input, _ error: Rejection, of fold: RunFold, _ changes: inout ChangeSet, _ report: inout FoldReport
+    ) {
+        let id = fold.change.id
+        switch input {
+        // The outcome's row must go, or it would come back for ever.
+        case .outcome(let outcome): changes.refused.append((id, outcome.path))
+        // The event is not taken, and another wait may have it.
+        case .event(let path, let event):
+            changes.events[event.id] = EventDecision(run: id, path: path)
+            return
+        case .timer, .childEnded, .adjust: return
+        case .start, .cancel: break
+        }
+        if !fold.frame.run.isEnded { report.refused.append((id, "\(error)")) }
     }
 }

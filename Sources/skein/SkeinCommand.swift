@@ -19,7 +19,7 @@ struct SkeinCommand: AsyncParsableCommand {
             """,
         version: Release.version,
         subcommands: [
-            WorkflowCommand.self, RunCommand.self, WorkerCommand.self, QueueCommand.self, AgentCommand.self, KeyCommand.self,
+            WorkflowCommand.self, RunCommand.self, StepCommand.self, EventCommand.self, WorkerCommand.self, QueueCommand.self, AgentCommand.self, KeyCommand.self,
             DevCommand.self,
             DoctorCommand.self, MigrateCommand.self, ExplainCommand.self, DemoAgentsCommand.self, VersionCommand.self,
         ])
