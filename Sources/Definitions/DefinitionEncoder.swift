@@ -43,6 +43,7 @@ public enum DefinitionEncoder {
         switch block {
         case .steps: object["steps"] = steps
         case .graph: object["graph"] = steps
+        case .states: break
         }
     }
 
@@ -59,13 +60,14 @@ public enum DefinitionEncoder {
             var inner = JSONObject()
             put(block, into: &inner)
             object["do"] = .object(inner)
+        case .workflow, .parallel, .switch, .await, .approve, .sleep, .emit, .validate, .fail, .succeed: break
         }
         object["with"] = step.with
         object["result"] = step.resultSchema
         object["output"] = step.output
         object["timeout"] = step.timeout.map(duration)
         object["retry"] = step.retry.map(retry)
-        if step.onError != .fail { object["onError"] = .string(step.onError.rawValue) }
+        if step.onError == .continue { object["onError"] = "continue" }
         object["queue"] = step.queue.map { .string($0) }
         object["priority"] = step.priority.map { .int(Int64($0)) }
         return .object(object)

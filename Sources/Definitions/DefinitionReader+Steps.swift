@@ -182,7 +182,14 @@ extension DefinitionReader {
                 fix: "write onError: continue and look at steps.ID.error in the next step")
             return .fail
         }
-        return word(field, ErrorHandling.self) ?? .fail
+        let words = ["fail", "continue"]
+        switch field.string {
+        case "fail": return .fail
+        case "continue": return .continue
+        case let text?: unknownWord(text, of: words, at: field)
+        case nil: wrongType(field, expected: Wording.either(words))
+        }
+        return .fail
     }
 
     private mutating func needs(_ member: DocumentMember, _ entries: Entries, _ id: String, _ scope: StepScope, isGraph: Bool) -> [String] {
@@ -227,6 +234,7 @@ extension DefinitionReader {
         case .agent: return
         case .set: fix = "leave it out; a `set` step is computed at once"
         case .block: fix = "give it to the agent steps inside"
+        case .workflow, .parallel, .switch, .await, .approve, .sleep, .emit, .validate, .fail, .succeed: return
         }
         for member in entries.members where Self.agentModifiers.contains(member.key) {
             reportKey(

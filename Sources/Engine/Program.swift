@@ -18,6 +18,11 @@ public final class Program: Sendable {
 
     /// Compiles a definition. A definition that the decoder accepted compiles; the error is for everything else.
     public init(_ definition: WorkflowDefinition) throws(ProgramError) {
+        for (key, chains) in [
+            ("onSuccess", definition.onSuccess), ("onFailure", definition.onFailure), ("onCancel", definition.onCancel),
+        ] where !chains.isEmpty {
+            throw ProgramError(place: key, message: "this release cannot start chained workflows yet")
+        }
         var builder = ProgramBuilder(definition: definition)
         root = try builder.add(definition.body, parent: nil, prefix: nil)
         try builder.resolve()
@@ -188,6 +193,8 @@ struct ProgramBuilder {
                 }
             }
             return BlockPlan(kind: .graph, children: children, sinks: children.filter { !needed.contains($0) })
+        case .states:
+            throw ProgramError(place: prefix?.text ?? "states", message: "this release cannot run state machines yet")
         }
     }
 
@@ -213,7 +220,10 @@ struct ProgramBuilder {
             verb = .agent(agent)
         case .set: verb = .set
         case .block: verb = .block(plan ?? BlockPlan(kind: .sequence, children: []))
+        case .workflow, .parallel, .switch, .await, .approve, .sleep, .emit, .validate, .fail, .succeed:
+            throw ProgramError(place: path.text, message: "this release cannot run `\(step.verb.name)` steps yet")
         }
+        try refuseLaterModifiers(of: step, at: path)
         var schema: CompiledSchema?
         if let document = step.resultSchema {
             do throws(SchemaError) {
@@ -229,6 +239,23 @@ struct ProgramBuilder {
             queue: step.queue ?? definition.queue, priority: step.priority ?? definition.priority, resultSchema: schema)
     }
 
+    private func refuseLaterModifiers(of step: Step, at path: StepPath) throws(ProgramError) {
+        func refuse(_ key: String) throws(ProgramError) {
+            throw ProgramError(place: path.text, message: "this release cannot run steps with `\(key)` yet")
+        }
+        switch step.loop?.source {
+        case nil: break
+        case .each: try refuse("each")
+        case .while: try refuse("while")
+        case .until: try refuse("until")
+        }
+        if step.when != nil { try refuse("when") }
+        if step.totalTimeout != nil { try refuse("totalTimeout") }
+        if step.startTimeout != nil { try refuse("startTimeout") }
+        if step.effect != nil { try refuse("effect") }
+        if case .catch = step.onError { throw ProgramError(place: path.text, message: "this release cannot run catch blocks yet") }
+    }
+
     // Expressions are compiled once all ids are known.
     mutating func resolve() throws(ProgramError) {
         for (index, step) in sources.enumerated() {
@@ -242,7 +269,7 @@ struct ProgramBuilder {
             case .agent:
                 if let with = step.with { nodes[index].with = try evaluation(of: with, in: parent, place: place + ".with") }
             case .set(let template): nodes[index].with = try evaluation(of: template, in: parent, place: place + ".set")
-            case .block: break
+            case .block, .workflow, .parallel, .switch, .await, .approve, .sleep, .emit, .validate, .fail, .succeed: break
             }
             if let output = step.output {
                 // A block's own `output` sees the steps inside it.
