@@ -28,7 +28,7 @@ extension ChangeSet {
 
     private static let updateRuns: SQL = """
         update skein.run r
-           set revision = r.revision + 1, history_length = g.history_length, unsettled = g.unsettled, live = g.live,
+           set revision = r.revision + 1, is_begun = true, history_length = g.history_length, unsettled = g.unsettled, live = g.live,
                block_ending = g.block_ending, started_at = g.started_at
           from unnest($1, $2, $3, $4, $5, $6) as g (run_id, history_length, unsettled, live, block_ending, started_at)
                cross join lateral (select k.ctid as place from skein.run k where k.run_id = g.run_id offset 0) as k

@@ -70,7 +70,7 @@ extension RunStore {
                array(select i.inbox_id from skein.inbox i where i.run_id = r.run_id),
                array(select d.path from skein.timer d where d.run_id = r.run_id and d.due_at <= skein.now() order by d.path, d.kind),
                array(select d.kind from skein.timer d where d.run_id = r.run_id and d.due_at <= skein.now() order by d.path, d.kind),
-               r.parent_run_id, r.root_run_id, r.depth, r.lineage, r.callees
+               r.parent_run_id, r.root_run_id, r.depth, r.lineage, r.callees, r.is_begun
           from skein.run r
          where r.run_id = any ($1) and r.quarantined_at is null and r.paused_at is null
            for update of r skip locked
@@ -208,7 +208,7 @@ extension RunStore {
             frame.refresh(cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10))
             return (frame, true)
         }
-        let isStarted = row.int64(3) > 0 || row.int32(6) > 0 || row.int32(5) > 0
+        let isStarted = row.bool(24)
         let facts = RunFacts(
             id: id, version: version.number, historyLength: Int(row.int32(4)),
             submittedAt: Timestamp(microseconds: row.timestamp(11)),

@@ -21,7 +21,7 @@ returns table (
   block_ending text, started_at timestamptz, cancel_requested_at timestamptz, cancel_reason text, submitted_at timestamptz,
   deadline_at timestamptz, trigger text, labels text,
   settled_paths text[], inbox_ids bigint[], timer_paths text[], timer_kinds text[],
-  parent_run_id uuid, root_run_id uuid, depth integer, lineage text, callees text)
+  parent_run_id uuid, root_run_id uuid, depth integer, lineage text, callees text, is_begun boolean)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -69,7 +69,7 @@ begin
     select r.run_id, r.namespace_id, r.version_id, r.revision, r.history_length, r.unsettled, r.live, r.block_ending, r.started_at,
            r.cancel_requested_at, r.cancel_reason, r.submitted_at, r.deadline_at, r.trigger, r.labels,
            g.settled_paths, g.inbox_ids, g.timer_paths, g.timer_kinds,
-           r.parent_run_id, r.root_run_id, r.depth, r.lineage, r.callees
+           r.parent_run_id, r.root_run_id, r.depth, r.lineage, r.callees, r.is_begun
       from (select due.run_id, array_agg(due.settled_path) filter (where due.settled_path is not null) as settled_paths,
                    array_agg(due.inbox_id) filter (where due.inbox_id is not null) as inbox_ids,
                    array_agg(due.timer_path) filter (where due.timer_path is not null) as timer_paths,

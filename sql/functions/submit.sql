@@ -33,8 +33,8 @@ begin
       return v_existing.run_id;
     end if;
   end if;
-  insert into skein.run (run_id, namespace_id, version_id, submitted_at, trigger, labels, input, callees)
-  values (v_run_id, v_namespace_id, v_version_id, clock_timestamp(), 'sql', p_labels::text, coalesce(p_input, 'null')::text,
+  insert into skein.run (run_id, namespace_id, version_id, is_begun, submitted_at, trigger, labels, input, callees)
+  values (v_run_id, v_namespace_id, v_version_id, false, clock_timestamp(), 'sql', p_labels::text, coalesce(p_input, 'null')::text,
           skein.callees_v1(v_version_id));
   insert into skein.inbox (run_id, namespace_id, kind) values (v_run_id, v_namespace_id, 'start');
   return v_run_id;

@@ -90,6 +90,7 @@ create table skein.run (
   version_id        bigint not null,
   revision          bigint not null default 0,     -- plus one with each fold
   history_length    integer not null default 1,    -- the highest seq in the run's history
+  is_begun          boolean not null default true, -- false: an application inserted it, and no coordinator has started it yet
   unsettled         integer not null default 0,    -- the root block: steps not settled yet (graph)
   live              integer not null default 0,    -- the root block: steps started and not settled
   block_ending      text,                          -- the root block: why it no longer starts steps (JSON)

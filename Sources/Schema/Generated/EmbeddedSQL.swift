@@ -101,6 +101,7 @@ create table skein.run (
   version_id        bigint not null,
   revision          bigint not null default 0,     -- plus one with each fold
   history_length    integer not null default 1,    -- the highest seq in the run's history
+  is_begun          boolean not null default true, -- false: an application inserted it, and no coordinator has started it yet
   unsettled         integer not null default 0,    -- the root block: steps not settled yet (graph)
   live              integer not null default 0,    -- the root block: steps started and not settled
   block_ending      text,                          -- the root block: why it no longer starts steps (JSON)
@@ -896,7 +897,7 @@ returns table (
   block_ending text, started_at timestamptz, cancel_requested_at timestamptz, cancel_reason text, submitted_at timestamptz,
   deadline_at timestamptz, trigger text, labels text,
   settled_paths text[], inbox_ids bigint[], timer_paths text[], timer_kinds text[],
-  parent_run_id uuid, root_run_id uuid, depth integer, lineage text, callees text)
+  parent_run_id uuid, root_run_id uuid, depth integer, lineage text, callees text, is_begun boolean)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -944,7 +945,7 @@ begin
     select r.run_id, r.namespace_id, r.version_id, r.revision, r.history_length, r.unsettled, r.live, r.block_ending, r.started_at,
            r.cancel_requested_at, r.cancel_reason, r.submitted_at, r.deadline_at, r.trigger, r.labels,
            g.settled_paths, g.inbox_ids, g.timer_paths, g.timer_kinds,
-           r.parent_run_id, r.root_run_id, r.depth, r.lineage, r.callees
+           r.parent_run_id, r.root_run_id, r.depth, r.lineage, r.callees, r.is_begun
       from (select due.run_id, array_agg(due.settled_path) filter (where due.settled_path is not null) as settled_paths,
                    array_agg(due.inbox_id) filter (where due.inbox_id is not null) as inbox_ids,
                    array_agg(due.timer_path) filter (where due.timer_path is not null) as timer_paths,
@@ -1544,8 +1545,8 @@ begin
       return v_existing.run_id;
     end if;
   end if;
-  insert into skein.run (run_id, namespace_id, version_id, submitted_at, trigger, labels, input, callees)
-  values (v_run_id, v_namespace_id, v_version_id, clock_timestamp(), 'sql', p_labels::text, coalesce(p_input, 'null')::text,
+  insert into skein.run (run_id, namespace_id, version_id, is_begun, submitted_at, trigger, labels, input, callees)
+  values (v_run_id, v_namespace_id, v_version_id, false, clock_timestamp(), 'sql', p_labels::text, coalesce(p_input, 'null')::text,
           skein.callees_v1(v_version_id));
   insert into skein.inbox (run_id, namespace_id, kind) values (v_run_id, v_namespace_id, 'start');
   return v_run_id;
@@ -1605,7 +1606,7 @@ select r.run_id, n.name as namespace, v.name as workflow, v.version,
             when exists (select from skein.task t where t.run_id = r.run_id and t.state = 'waiting') then 'waiting'
             when exists (select from skein.live_step l where l.run_id = r.run_id and l.kind in ('sleep', 'wait', 'child', 'machine')) then 'waiting'
             when exists (select from skein.timer m where m.run_id = r.run_id and m.kind = 'every') then 'waiting'
-            when r.started_at is null then 'queued'
+            when r.started_at is null and (not r.is_begun or not exists (select from skein.step s where s.run_id = r.run_id)) then 'queued'
             else 'running' end as status,
        r.cancel_requested_at is not null as is_cancelling, r.quarantined_at is not null as is_quarantined,
        r.submitted_at, r.started_at, null::timestamptz as ended_at,
