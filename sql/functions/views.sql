@@ -23,10 +23,12 @@ select r.run_id, n.name as namespace, v.name as workflow, v.version,
        case when r.paused_at is not null then 'paused'
             when r.started_at is not null and exists (select from skein.task t where t.run_id = r.run_id and t.state in ('ready', 'leased', 'settled')) then 'running'
             when exists (select from skein.task t where t.run_id = r.run_id and t.state in ('leased', 'settled')) then 'running'
+            when exists (select from skein.task t where t.run_id = r.run_id and t.state = 'ready') then 'queued'
             when exists (select from skein.task t where t.run_id = r.run_id and t.state = 'waiting') then 'waiting'
-            when exists (select from skein.live_step l where l.run_id = r.run_id and l.kind in ('sleep', 'wait', 'child', 'machine')) then 'waiting'
-            when exists (select from skein.timer m where m.run_id = r.run_id and m.kind = 'every') then 'waiting'
-            when r.started_at is null and (not r.is_begun or not exists (select from skein.step s where s.run_id = r.run_id)) then 'queued'
+            when exists (select from skein.live_step l where l.run_id = r.run_id and l.kind in ('sleep', 'wait', 'child')) then 'waiting'
+            when exists (select from skein.wait w where w.run_id = r.run_id) then 'waiting'
+            when exists (select from skein.timer m where m.run_id = r.run_id and m.kind in ('every', 'after', 'backoff')) then 'waiting'
+            when not r.is_begun then 'queued'
             else 'running' end as status,
        r.cancel_requested_at is not null as is_cancelling, r.quarantined_at is not null as is_quarantined,
        r.submitted_at, r.started_at, null::timestamptz as ended_at,
