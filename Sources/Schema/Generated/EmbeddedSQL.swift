@@ -1902,12 +1902,13 @@ $$;
 -- Where a step stands in the tree of its run: file order, iterations and visits by number, what is inside after what it is inside of.
 create or replace function skein.step_order_v1(p_version_id bigint, p_path text) returns text[]
 language sql stable as $$
-  select array_agg(lpad(coalesce(v.step_index, 0)::text, 7, '0') || lpad(coalesce(substring(x.prefix from '[\[#](\d+)\]?$'), ''), 10, '0') || x.prefix
+  select array_agg((lpad(coalesce(v.step_index, 0)::text, 7, '0') || lpad(coalesce(substring(x.part from '[\[#](\d+)\]?$'), ''), 10, '0') || x.part)
                    collate "C" order by x.n)
-    from (select n, substring(p_path from '^(?:[^./]*[./]){' || n - 1 || '}[^./]*') as prefix
-            from generate_series(1, 1 + length(p_path) - length(translate(p_path, './', ''))) as g (n)) as x
+    from (select m.n, m.part[1] as part, string_agg(m.part[1], '') over (order by m.n) as prefix
+            from regexp_matches(p_path, '[./]?[^./\[]+|\[\d+\]', 'g') with ordinality as m (part, n)) as x
     left join skein.version_step v
-      on v.version_id = p_version_id and v.path = regexp_replace(x.prefix, '\[\d+\]|#\d+', '', 'g') collate "C"
+      on v.version_id = p_version_id
+     and v.path = regexp_replace(regexp_replace(x.prefix, '\[\d+\]', '[]', 'g'), '#\d+', '#', 'g') collate "C"
 $$;
 
 -- A run with everything below it: its steps, the sub-workflows that they started with theirs, and the runs that followed its ending. One
