@@ -104,5 +104,8 @@ extension ChangeSet {
 
 extension CollectedOutput {
     // As `skein.collected_output_v1` reads it.
-    var stored: String { JSONValue.object(["count": .int(Int64(count)), "collect": .string(collect.rawValue)]).compactText }
+    var stored: String {
+        let stored: JSONValue = ["count": .int(Int64(count)), "collect": .string(collect.rawValue)]
+        return stored.compactText
+    }
 }

@@ -62,7 +62,8 @@ extension ChangeSet {
                         .uuidArray(refusedChildren.map(\.1.runID.pair)),
                         .textArray(
                             refusedChildren.map { _, start, failure in
-                                JSONValue.object(["attempt": .int(Int64(start.attempt)), "failure": failure.json]).compactText
+                                let body: JSONValue = ["attempt": .int(Int64(start.attempt)), "failure": failure.json]
+                                return body.compactText
                             }),
                     ]
                 ))

@@ -1,6 +1,6 @@
 // What operators tell runs, and what they ask of them: the functions of the database, under the names that the API gives them.
 
-public import Postgres
+import Postgres
 public import WorkflowModel
 
 /// Why an order was refused. The sentence is the database's, and may be shown to anybody who may see the run.
