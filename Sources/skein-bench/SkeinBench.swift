@@ -7,12 +7,12 @@ import Programs
 struct SkeinBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "skein-bench",
-        abstract: "Measures Skein on this machine.",
+        abstract: "Measures Skein on this machine, and feeds it inputs that hurt.",
         discussion: """
             Without a subcommand a whole cluster is measured: skein-bench --workloads W1,W2 --json. Its options are in \
             skein-bench cluster --help.
             """,
-        subcommands: [ClusterCommand.self],
+        subcommands: [ClusterCommand.self, ExpressionsCommand.self, FuzzCommand.self],
         defaultSubcommand: ClusterCommand.self)
 
     static func main() async { await CommandLineEntry.run(Self.self) }

@@ -149,7 +149,8 @@ enum Workloads {
 
     static func idle(seconds: Int, on cluster: BenchCluster) async throws -> [Figure] {
         try await quiet(cluster)
-        try await Task.sleep(for: .seconds(6))
+        // Backends report what they have done up to ten seconds later.
+        try await Task.sleep(for: .seconds(12))
         let before = cluster.cpu()
         let transactions = try await cluster.transactions()
         try await Task.sleep(for: .seconds(seconds))
