@@ -19,6 +19,21 @@ public enum Engine {
             try frame.take(input)
             try frame.workOffAgenda()
         } catch {
+            if case .suspended = error { throw error }
+            frame.rollBack()
+            throw error
+        }
+        return frame.commit()
+    }
+
+    /// Goes on with a decision that was suspended, at the same moment. What it throws means what it means for `decide`; after
+    /// `incomplete` it is called again with the facts.
+    public static func proceed(_ frame: inout Frame) throws(Rejection) -> [Command] {
+        frame.proceed()
+        do throws(Rejection) {
+            try frame.workOffAgenda()
+        } catch {
+            if case .suspended = error { throw error }
             frame.rollBack()
             throw error
         }
@@ -76,18 +91,37 @@ extension Frame {
         while next < agenda.count {
             let work = agenda[next]
             next += 1
-            switch work {
-            case .startBlock(let block): startBlock(block)
-            case .start(let instance): try start(instance)
-            case .settled(let instance, let wasLive): try propagate(instance, wasLive: wasLive)
-            case .drained(let instance): try drained(instance)
-            case .finish(let instance): try finish(instance)
-            case .fill(let loop): try fill(loop)
-            case .enter(let machine, let state): try enter(machine, state: state)
-            case .quiesced(let block): try quiesced(block)
+            // Only a loop that settles can suspend a decision.
+            let mark: Mark? = program.isDynamic ? self.mark : nil
+            do throws(Rejection) {
+                try workOff(work)
+            } catch {
+                guard case .incomplete(let missing) = error, let mark, hasSettled(anyOf: missing.results) else { throw error }
+                throw .suspended(suspend(at: mark, before: next - 1), missing)
             }
         }
         agenda.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func workOff(_ work: Work) throws(Rejection) {
+        switch work {
+        case .startBlock(let block): startBlock(block)
+        case .start(let instance): try start(instance)
+        case .settled(let instance, let wasLive): try propagate(instance, wasLive: wasLive)
+        case .drained(let instance): try drained(instance)
+        case .finish(let instance): try finish(instance)
+        case .fill(let loop): try fill(loop)
+        case .enter(let machine, let state): try enter(machine, state: state)
+        case .quiesced(let block): try quiesced(block)
+        }
+    }
+
+    // Whether one of these loops settled in the decision under way.
+    private func hasSettled(anyOf loops: Set<StepPath>) -> Bool {
+        !loops.isEmpty
+            && commands.contains { command in
+                if case .recordStep(let record) = command { loops.contains(record.path) } else { false }
+            }
     }
 
     private mutating func begin() {

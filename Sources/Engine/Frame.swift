@@ -29,6 +29,8 @@ public struct Frame: Sendable {
     // The decision under way: what it has found to do, and what it still has to look at.
     var commands: [Command] = []
     var agenda: [Work] = []
+    // What a suspended decision still has to look at.
+    var agendaBefore: [Work] = []
     var now = Timestamp(microseconds: 0)
     // Iterations that settled in this decision, and the visits of machines that did.
     var iterationsSettled = 0
@@ -176,6 +178,43 @@ public struct Frame: Sendable {
         lastVisits = [:]
         readiedBefore = readied.count
         now = moment
+    }
+
+    // Where a decision was before it looked at the next thing.
+    struct Mark {
+        let undo: Int
+        let commands: Int
+        let agenda: Int
+        let readied: Int
+        let run: RunFacts
+        let iterationsSettled: Int
+    }
+
+    var mark: Mark {
+        Mark(
+            undo: undo.count, commands: commands.count, agenda: agenda.count, readied: readied.count, run: run,
+            iterationsSettled: iterationsSettled)
+    }
+
+    // Takes back what came after the mark, keeps what came before it, and leaves the agenda from `next` on for later.
+    mutating func suspend(at mark: Mark, before next: Int) -> [Command] {
+        for (path, facts) in undo[mark.undo...].reversed() { put(path, facts) }
+        run = mark.run
+        readied.removeLast(readied.count - mark.readied)
+        commands.removeLast(commands.count - mark.commands)
+        iterationsSettled = mark.iterationsSettled
+        agendaBefore = Array(agenda[next..<mark.agenda])
+        agenda = []
+        return commit()
+    }
+
+    // Goes on from there.
+    mutating func proceed() {
+        undo.removeAll(keepingCapacity: true)
+        commands = []
+        agenda = agendaBefore
+        runBefore = run
+        readiedBefore = readied.count
     }
 
     mutating func rollBack() {

@@ -178,10 +178,13 @@ public struct RunEnding: Sendable {
     public var outputFrom: StepPath?
 }
 
-/// Why the engine did not decide. The frame is as it was.
+/// Why the engine did not decide. The frame is as it was, unless the case says otherwise.
 public enum Rejection: Error, Sendable {
     /// The decision depends on facts that the frame does not have. Add them, and decide again.
     case incomplete(MissingFacts)
+    /// The decision has come so far, and goes on with results that only its own commands have brought about: those of a loop that settled
+    /// in it. The commands stand and the frame is as after them. Write them, load the facts, and call `Engine.proceed`.
+    case suspended([Command], MissingFacts)
     /// The run has not started, or has started already.
     case wrongPhase
     /// The run has its ending.

@@ -90,8 +90,8 @@ extension ChangeSet {
                 (
                     Self.decideEvents,
                     [
-                        .int64Array(decisions.map(\.key)), .textArray(decisions.map(\.value.state.rawValue)),
-                        .uuidArray(decisions.map(\.value.run.pair)), .textArray(decisions.map(\.value.path.text)),
+                        .int64Array(decisions.map(\.key.event)), .textArray(decisions.map(\.value.state.rawValue)),
+                        .uuidArray(decisions.map(\.key.run.pair)), .textArray(decisions.map(\.value.path.text)),
                         .textArray(decisions.map(\.value.reason)),
                     ]
                 ))

@@ -112,9 +112,9 @@ extension RunChange {
         case .cancelChild(let path): batch.childCancels.append((id, path))
         case .wait(let order): setWait(order.path, .set(order))
         case .endWait(let path): setWait(path, .end)
-        case .consume(let event, let path): batch.events[event] = EventDecision(state: .consumed, run: id, path: path)
-        case .refuse(let event, let reason): batch.events[event]?.refuse(reason)
-        case .dropEvent(let event): batch.events[event]?.state = .dropped
+        case .consume(let event, let path): batch.events[EventKey(event, id)] = EventDecision(state: .consumed, path: path)
+        case .refuse(let event, let reason): batch.events[EventKey(event, id)]?.refuse(reason)
+        case .dropEvent(let event): batch.events[EventKey(event, id)]?.state = .dropped
         case .emit(let order): batch.emits.append((id, version.namespaceID, order))
         case .chain(let start): batch.chains.append((id, start))
         case .keep(let path, let node, let facts):
@@ -145,6 +145,19 @@ extension RunChange {
     }
 }
 
+/// An event that was handed to a run. A broadcast goes to several at once.
+struct EventKey: Hashable, Comparable {
+    let event: Int64
+    let run: RunID
+
+    init(_ event: Int64, _ run: RunID) {
+        self.event = event
+        self.run = run
+    }
+
+    static func < (left: EventKey, right: EventKey) -> Bool { (left.event, left.run) < (right.event, right.run) }
+}
+
 /// What became of an event that was handed to a wait.
 struct EventDecision {
     enum State: String {
@@ -153,7 +166,6 @@ struct EventDecision {
 
     // Buffered: the wait did not take it, and another one may.
     var state: State = .buffered
-    var run: RunID
     var path: StepPath
     var reason: String?
 
@@ -184,8 +196,8 @@ struct ChangeSet {
     // Sub-workflows that could not be started, and for which a step waits.
     var refusedChildren: [(RunID, ChildStart, Failure)] = []
     var childCancels: [(RunID, StepPath)] = []
-    // Events that were handed to a wait, by number.
-    var events: [Int64: EventDecision] = [:]
+    // Events that were handed to a wait.
+    var events: [EventKey: EventDecision] = [:]
     var emits: [(RunID, Int32, EmitOrder)] = []
 
     /// The statements that write everything, in the order of locks and of what reads what.

@@ -11,6 +11,8 @@ struct RunFold: Sendable {
     var isKnown: Bool
     var inputs: [Input] = []
     var next = 0
+    // Whether the decision about the next input has begun, and waits for what it has brought about itself.
+    var isSuspended = false
     var change: RunChange
 
     init(id: RunID, revision: Int64, version: LoadedVersion, frame: (Frame, isKnown: Bool), root: RunID?) {

@@ -31,26 +31,38 @@ extension RunStore {
         while fold.next < fold.inputs.count {
             let input = fold.inputs[fold.next]
             do throws(Rejection) {
-                let commands = try Engine.decide(&fold.frame, input, at: now)
-                switch input {
-                case .start: fold.change.starts = true
-                // Left, until a command says otherwise.
-                case .event(let path, let event): changes.events[event.id] = EventDecision(run: fold.change.id, path: path)
-                case .outcome, .timer, .cancel, .childEnded, .adjust: break
-                }
-                for command in commands { fold.change.merge(command, into: &changes) }
-                fold.change.facts = fold.frame.run
+                let commands = try fold.isSuspended ? Engine.proceed(&fold.frame) : Engine.decide(&fold.frame, input, at: now)
+                take(commands, of: input, &fold, &changes)
+                fold.isSuspended = false
                 report.inputs += 1
             } catch {
                 switch error {
                 case .incomplete(let missing): return missing
+                case .suspended(let commands, let missing):
+                    take(commands, of: input, &fold, &changes)
+                    fold.isSuspended = true
+                    return missing
                 case .wrongPhase, .alreadyEnded, .unknownStep, .alreadySettled, .staleTask:
                     note(refused: input, error, of: fold, &changes, &report)
+                    fold.isSuspended = false
                 }
             }
             fold.next += 1
         }
         return nil
+    }
+
+    private static func take(_ commands: [Command], of input: Input, _ fold: inout RunFold, _ changes: inout ChangeSet) {
+        if !fold.isSuspended {
+            switch input {
+            case .start: fold.change.starts = true
+            // Left, until a command says otherwise.
+            case .event(let path, let event): changes.events[EventKey(event.id, fold.change.id)] = EventDecision(path: path)
+            case .outcome, .timer, .cancel, .childEnded, .adjust: break
+            }
+        }
+        for command in commands { fold.change.merge(command, into: &changes) }
+        fold.change.facts = fold.frame.run
     }
 
     // Refused for good. What came too late is no fault: a timer or a child's ending that crossed the step's own.
@@ -63,7 +75,7 @@ extension RunStore {
         case .outcome(let outcome): changes.refused.append((id, outcome.path))
         // The event is not taken, and another wait may have it.
         case .event(let path, let event):
-            changes.events[event.id] = EventDecision(run: id, path: path)
+            changes.events[EventKey(event.id, id)] = EventDecision(path: path)
             return
         case .timer, .childEnded, .adjust: return
         case .start, .cancel: break
