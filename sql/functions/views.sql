@@ -76,16 +76,20 @@ select t.run_id, t.path, 'agent',
   left join skein.timer m on m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff'
 union all
 select l.run_id, l.path, vs.verb,
-       case l.kind when 'pending' then 'pending' when 'sleep' then 'waiting' when 'wait' then 'waiting' when 'child' then 'waiting'
-            else case when m.kind is null then 'running' else 'waiting' end end,
+       case when l.kind = 'pending' then 'pending'
+            when l.kind in ('sleep', 'wait', 'child') or m.kind is not null or w.path is not null then 'waiting' else 'running' end,
        case when r.paused_at is not null and l.kind <> 'pending' then 'paused'
-            when l.kind = 'sleep' then 'timer' when l.kind = 'wait' then 'event' when l.kind = 'child' then 'child'
-            when m.kind = 'every' then 'timer' end,
+            when l.kind = 'sleep' then 'timer' when l.kind = 'child' then 'child'
+            when w.path is not null then 'event' when m.kind in ('every', 'after') then 'timer' end,
        0, 0, l.started_at, null,
        extract(epoch from clock_timestamp() - l.started_at)::numeric(16, 3), null, null, null, null, null, null, null, m.due_at
   from skein.live_step l
   join skein.run r on r.run_id = l.run_id
-  left join skein.timer m on m.run_id = l.run_id and m.path = l.path and m.kind in ('sleep', 'every', 'await_timeout')
+  left join lateral (
+    select k.kind, k.due_at from skein.timer k
+     where k.run_id = l.run_id and k.path = l.path and k.kind in ('sleep', 'every', 'after', 'await_timeout')
+     order by k.due_at limit 1) as m on true
+  left join skein.wait w on w.run_id = l.run_id and w.path = l.path
   left join skein.version_step vs on vs.version_id = r.version_id and vs.step_index = l.step_index;
 comment on view skein.step_overview is 'Steps of runs that have started or settled, with input, output and error.';
 
