@@ -101,4 +101,22 @@ struct ExplainTests {
         #expect(tree.contains("3 step one"))
         await #expect(throws: PostgresError.self) { try await cluster.texts("select detail from skein.explain_run('00000000-0000-7000-8000-000000000000')") }
     }
+
+    @Test("whoever may only read may ask why, and look at every view")
+    func reader() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(PauseTests.three)
+        let run = try await cluster.submit("three")
+        _ = try await cluster.text("set role skein_reader")
+        let reasons = try await why(cluster, run)
+        #expect(reasons.count == 1)
+        let tree = try await cluster.texts("select kind from skein.trace_run('\(run)')")
+        #expect(tree.contains("run"))
+        let views = try await cluster.texts(
+            "select format('select count(*)::text from %I.%I', schemaname, viewname) from pg_views where schemaname = 'skein' order by viewname")
+        #expect(views.count >= 11)
+        for view in views { _ = try await cluster.text(view) }
+        await #expect(throws: PostgresError.self) { try await cluster.text("select input from skein.run") }
+        await #expect(throws: PostgresError.self) { try await cluster.text("select skein.cancel('\(run)')") }
+    }
 }

@@ -5,7 +5,7 @@
 -- there is no such run.
 create or replace function skein.explain_run(p_run_id uuid, p_limit integer default 100)
 returns table (step text, status text, reason text, detail text, remedy text, since timestamptz, until timestamptz)
-language plpgsql stable as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   v_run      skein.run;
@@ -158,7 +158,7 @@ create or replace function skein.trace_run(p_run_id uuid, p_limit integer defaul
 returns table (
   level integer, kind text, run_id uuid, workflow text, step text, verb text, status text, wait_reason text, attempts integer,
   started_at timestamptz, ended_at timestamptz, duration_seconds numeric, error text, relation text)
-language plpgsql stable as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
   perform from skein.run r where r.run_id = p_run_id;

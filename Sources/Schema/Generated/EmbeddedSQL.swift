@@ -1768,7 +1768,7 @@ comment on view skein.dead_letter_overview is 'What could not be done and waits 
 -- there is no such run.
 create or replace function skein.explain_run(p_run_id uuid, p_limit integer default 100)
 returns table (step text, status text, reason text, detail text, remedy text, since timestamptz, until timestamptz)
-language plpgsql stable as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   v_run      skein.run;
@@ -1921,7 +1921,7 @@ create or replace function skein.trace_run(p_run_id uuid, p_limit integer defaul
 returns table (
   level integer, kind text, run_id uuid, workflow text, step text, verb text, status text, wait_reason text, attempts integer,
   started_at timestamptz, ended_at timestamptz, duration_seconds numeric, error text, relation text)
-language plpgsql stable as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
   perform from skein.run r where r.run_id = p_run_id;
@@ -2018,7 +2018,8 @@ begin
                     skein.attempt_overview, skein.queue_depth, skein.worker_overview, skein.history_overview, skein.transition_overview,
                     skein.event_overview, skein.dead_letter_overview to skein_reader;
     -- What the views and an operator's questions need; they only read.
-    grant execute on function skein.now(), skein.collected_output_v1(uuid, text, text) to skein_reader;
+    grant execute on function skein.now(), skein.collected_output_v1(uuid, text, text), skein.explain_run(uuid, integer),
+                              skein.trace_run(uuid, integer) to skein_reader;
   end if;
 end
 $$;
