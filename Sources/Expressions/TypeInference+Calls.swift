@@ -12,6 +12,9 @@ extension TypeInference {
             return .anything
         }
         if function == .format { checkFormat(parts, at: node.offset) }
+        if parts.count == 2, function.rawValue >= Function.getFullYear.rawValue, function.rawValue <= Function.getMilliseconds.rawValue {
+            checkTimeZone(parts[1])
+        }
         return type
     }
 
@@ -36,6 +39,14 @@ extension TypeInference {
             break
         }
         return ""
+    }
+
+    private mutating func checkTimeZone(_ part: Part) {
+        let node = program.nodes[Int(part.node)]
+        guard node.operation == .constant, case .string(let zone) = program.constants[Int(node.a)] else { return }
+        if !Evaluator(program, Scope(), Meter(.standard)).isTimeZone(zone) {
+            report(.evaluation, "there is no such time zone; it is written Europe/Berlin, UTC or +02:00", at: node.offset)
+        }
     }
 
     // MARK: Formats

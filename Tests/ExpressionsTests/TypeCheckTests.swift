@@ -92,6 +92,8 @@ struct TypeCheckTests {
             ("'%s and %d'.format([any])", ["the format has 2 clauses, and there are 1 arguments@0"]),
             ("'%y'.format([any])", ["the format has a clause other than %s %d %f %e %b %o %x %X@0"]),
             ("'%s'.format([any, 1])", ["warning: the format has 1 clauses; 1 of the arguments are not used@0"]),
+            ("when.getHours('Europe/Berlim')", ["there is no such time zone; it is written Europe/Berlin, UTC or +02:00@14"]),
+            ("when.getHours('Europe/Berlin') + when.getDate('+02:00')", []),
             ("'100%% of %.2f'.format([any])", []),
             // Comparisons that say nothing.
             ("input.tier == 'glod'", ["warning: this is always false: the value is one of \"gold\", \"silver\" and never \"glod\" (did you mean \"gold\"?)@11"]),
