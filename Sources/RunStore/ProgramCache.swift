@@ -94,7 +94,7 @@ package final class ProgramCache: Sendable {
             let program = try Program(definition)
             guard let schema = definition.inputSchema else { return .success((program, nil)) }
             do throws(SchemaError) {
-                return .success((program, try CompiledSchema(schema)))
+                return .success((program, try CompiledSchema(schema, options: .workflow)))
             } catch {
                 return .failure(Reason(text: "input: \(error)"))
             }
