@@ -26,7 +26,9 @@ struct FuzzGenerator: RandomNumberGenerator {
 
     /// A text: a known one with changes, pieces put together, or bytes.
     mutating func text(_ seeds: [String], pieces: [String]) -> String {
-        switch Int.random(in: 0..<10, using: &self) {
+        switch Int.random(in: 0..<12, using: &self) {
+        case 3, 4: return lines(pick(seeds), pieces)
+        case 5: return pick(seeds) + pick(pieces) + pick(seeds)
         case 0: return (0..<Int.random(in: 1...40, using: &self)).map { _ in pick(pieces) }.joined()
         case 1: return repeated(pieces)
         case 2:
@@ -48,9 +50,25 @@ struct FuzzGenerator: RandomNumberGenerator {
         return text
     }
 
+    /// A text with a line or a word of it moved, doubled, left out or replaced: much of it stays right.
+    private mutating func lines(_ seed: String, _ pieces: [String]) -> String {
+        let separator: Character = seed.contains("\n") && !chance(3) ? "\n" : " "
+        var parts = seed.split(separator: separator, omittingEmptySubsequences: false).map(String.init)
+        for _ in 0..<Int.random(in: 1...2, using: &self) {
+            let index = Int.random(in: 0..<parts.count, using: &self)
+            switch Int.random(in: 0..<4, using: &self) {
+            case 0: parts.insert(parts[index], at: Int.random(in: 0...parts.count, using: &self))
+            case 1: if parts.count > 1 { parts.remove(at: index) }
+            case 2: parts[index] = pick(pieces)
+            default: parts.swapAt(index, Int.random(in: 0..<parts.count, using: &self))
+            }
+        }
+        return parts.joined(separator: String(separator))
+    }
+
     private mutating func mutated(_ seed: String, _ seeds: [String], _ pieces: [String]) -> String {
         var bytes = Array(seed.utf8)
-        for _ in 0..<Int.random(in: 1...4, using: &self) {
+        for _ in 0..<(chance(2) ? 1 : Int.random(in: 1...4, using: &self)) {
             let position = Int.random(in: 0...bytes.count, using: &self)
             let end = min(bytes.count, position + Int.random(in: 0...40, using: &self))
             switch Int.random(in: 0..<8, using: &self) {
