@@ -10,7 +10,9 @@ public struct DataDocument: Sendable {
     public let diagnostics: [Diagnostic]
 
     /// Reads YAML or JSON; JSON is what can be read as such.
-    public static func read(_ text: String, limits: DefinitionLimits = DefinitionLimits(bytes: 16 << 20, depth: 200, nodes: 1_000_000)) -> DataDocument {
+    public static func read(_ text: String, limits: DefinitionLimits = DefinitionLimits(bytes: 16 << 20, depth: 200, nodes: 1_000_000))
+        -> DataDocument
+    {
         if let value = try? JSONValue(parsing: text, limits: JSONLimits(bytes: limits.bytes, depth: limits.depth)) {
             return DataDocument(value: value, diagnostics: [])
         }

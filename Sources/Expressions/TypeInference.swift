@@ -57,7 +57,9 @@ struct TypeInference {
                 report(.type, "a loop goes through a list or a map, and this is always \(type.words)", at: offset)
             }
         case .of(let expected, let words):
-            if type.mismatch(with: expected) != nil { report(.type, "\(words) is needed here, and this is always \(type.words)", at: offset) }
+            if type.mismatch(with: expected) != nil {
+                report(.type, "\(words) is needed here, and this is always \(type.words)", at: offset)
+            }
         }
     }
 

@@ -33,7 +33,8 @@ struct MathematicalValue: Sendable, Hashable {
         case .null, .bool, .int, .double: 0
         case .string(let text): text.utf8.count / 64
         case .array(let elements): elements.reduce(1 + elements.count / 4) { $0 + cost(of: $1) }
-        case .object(let object): zip(object.keys, object.values).reduce(1 + object.count / 2) { $0 + $1.0.utf8.count / 64 + cost(of: $1.1) }
+        case .object(let object):
+            zip(object.keys, object.values).reduce(1 + object.count / 2) { $0 + $1.0.utf8.count / 64 + cost(of: $1.1) }
         }
     }
 

@@ -117,7 +117,8 @@ struct FuzzGenerator: RandomNumberGenerator {
 
     private static let names = ["a", "b", "next", "kind", "é", "e\u{301}", "a/b", "~", ""]
     private static let texts = [
-        "", "a", "x", "é", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "2026-02-30", "2026-03-01T08:30:00Z", "a@b.c", "::1", "1.2.3.4",
+        "", "a", "x", "é", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "2026-02-30", "2026-03-01T08:30:00Z", "a@b.c", "::1",
+        "1.2.3.4",
         "https://example.com/x?y#z", "/a/0/~1", "xn--nxasmq6b", "P1DT2H", "\u{1F408}", "^(a+)+$", "00000000-0000-0000-0000-000000000000",
     ]
 
@@ -131,7 +132,9 @@ struct FuzzGenerator: RandomNumberGenerator {
         var keywords: [String] = []
         for _ in 0..<Int.random(in: 1...4, using: &self) { keywords.append(keyword(depth: depth)) }
         if depth == 0 {
-            keywords.append("\"$defs\":{\"a\":\(schema(depth: 2)),\"b\":\(schema(depth: 2)),\"c\":{\"$dynamicAnchor\":\"n\",\"items\":{\"$dynamicRef\":\"#n\"}}}")
+            keywords.append(
+                "\"$defs\":{\"a\":\(schema(depth: 2)),\"b\":\(schema(depth: 2)),\"c\":{\"$dynamicAnchor\":\"n\",\"items\":{\"$dynamicRef\":\"#n\"}}}"
+            )
         }
         return "{" + keywords.joined(separator: ",") + "}"
     }
@@ -159,9 +162,13 @@ struct FuzzGenerator: RandomNumberGenerator {
         case 11: return "\"enum\":[\(json(depth: 3)),\(json(depth: 3))]"
         case 12: return "\"const\":\(json(depth: 3))"
         case 13: return "\"pattern\":\(quoted(pick(Self.texts)))"
-        case 14: return "\"format\":\"\(pick(["date", "date-time", "email", "ipv6", "uri", "idn-hostname", "regex", "duration", "json-pointer"]))\""
+        case 14:
+            return
+                "\"format\":\"\(pick(["date", "date-time", "email", "ipv6", "uri", "idn-hostname", "regex", "duration", "json-pointer"]))\""
         case 15: return "\"\(pick(["minimum", "maximum", "exclusiveMinimum", "multipleOf"]))\":\(pick(["0", "1", "0.1", "1e-9", "3"]))"
-        case 16: return "\"\(pick(["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxContains"]))\":\(pick(["0", "1", "2", "1e3"]))"
+        case 16:
+            return
+                "\"\(pick(["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxContains"]))\":\(pick(["0", "1", "2", "1e3"]))"
         case 17: return "\"uniqueItems\":true,\"contains\":\(schema(depth: depth + 1))"
         case 18: return "\"\(pick(["unevaluatedProperties", "unevaluatedItems", "propertyNames"]))\":\(schema(depth: depth + 1))"
         default: return "\"dependentSchemas\":{\(named(&self, Self.names))},\"required\":[\"a\"]"

@@ -24,7 +24,8 @@ enum FuzzTarget: String, CaseIterable {
         case .expressions: FuzzInput(text: generator.text(FuzzCorpus.expressions, pieces: FuzzCorpus.expressionPieces))
         case .schemas:
             FuzzInput(
-                text: generator.chance(2) ? generator.schema(depth: 0) : generator.text(FuzzCorpus.schemas, pieces: FuzzCorpus.schemaPieces),
+                text: generator.chance(2)
+                    ? generator.schema(depth: 0) : generator.text(FuzzCorpus.schemas, pieces: FuzzCorpus.schemaPieces),
                 other: generator.json(depth: 0))
         case .patterns:
             FuzzInput(
@@ -48,7 +49,9 @@ enum FuzzTarget: String, CaseIterable {
     }
 
     private func evaluate(_ text: String, mode: NumberMode) -> Bool {
-        if let template = try? CompiledTemplate(.string("a ${{ \(text) }} b ${{"), mode: mode) { _ = try? template.render(FuzzCorpus.scope) }
+        if let template = try? CompiledTemplate(.string("a ${{ \(text) }} b ${{"), mode: mode) {
+            _ = try? template.render(FuzzCorpus.scope)
+        }
         guard let expression = try? CompiledExpression(text, mode: mode) else { return false }
         let checked = FuzzCorpus.check.check(expression, expecting: .boolean)
         let value = try? expression.evaluate(FuzzCorpus.scope)

@@ -6,7 +6,9 @@ import WorkflowModel
 
 @Suite("skein expr")
 struct ExpressionToolTests {
-    private func evaluate(_ source: String, _ json: String = #"{"input": {"docs": [{"score": 0.25}, {"score": 0.75}], "name": "Ada"}}"#) throws -> String {
+    private func evaluate(_ source: String, _ json: String = #"{"input": {"docs": [{"score": 0.25}, {"score": 0.75}], "name": "Ada"}}"#)
+        throws -> String
+    {
         let data = try JSONValue(parsing: json).objectValue ?? JSONObject()
         return try ExpressionTool.evaluate(source, on: data).compactText
     }

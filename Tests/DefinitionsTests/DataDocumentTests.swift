@@ -7,7 +7,8 @@ struct DataDocumentTests {
     @Test(
         "YAML and JSON are read alike",
         arguments: [
-            ("a: [1, 2.5, true, null, text]", #"{"a":[1,2.5,true,null,"text"]}"#), (#"{"a": 1}"#, #"{"a":1}"#), ("", "null"), ("- 1\n- b: 2\n", #"[1,{"b":2}]"#),
+            ("a: [1, 2.5, true, null, text]", #"{"a":[1,2.5,true,null,"text"]}"#), (#"{"a": 1}"#, #"{"a":1}"#), ("", "null"),
+            ("- 1\n- b: 2\n", #"[1,{"b":2}]"#),
         ])
     func reads(text: String, expected: String) {
         let document = DataDocument.read(text)

@@ -7,7 +7,8 @@ import Testing
 @Suite("Random workflow files")
 struct DefinitionFuzzTests {
     private static let pieces = [
-        "\n", "  ", "\t", "- ", ": ", "? ", "#", "&a ", "*a", "<<: *a", "!!binary ", "---\n", "|\n", ">-\n", "{", "}", "[", "]", ",", "'", "\"",
+        "\n", "  ", "\t", "- ", ": ", "? ", "#", "&a ", "*a", "<<: *a", "!!binary ", "---\n", "|\n", ">-\n", "{", "}", "[", "]", ",", "'",
+        "\"",
         "\\u0000", "\u{FEFF}", "\u{85}", "\r", "\u{0}", "${{", "}}", "yes", "1_000", "~", "1e999", "steps:\n", "states:\n", "  - id: x\n",
         "needs: [x]\n", "each: ${{ input.a }}", "- - - - ", "{a: ", "é", "🐱", "e\u{301}", "with: { a: \"${{ a.b( }}\" }\n",
     ]
@@ -30,7 +31,8 @@ struct DefinitionFuzzTests {
                 let position = Int.random(in: 0...bytes.count, using: &generator)
                 let end = min(bytes.count, position + Int.random(in: 0...30, using: &generator))
                 switch Int.random(in: 0..<5, using: &generator) {
-                case 0, 1: bytes.insert(contentsOf: Self.pieces[Int.random(in: 0..<Self.pieces.count, using: &generator)].utf8, at: position)
+                case 0, 1:
+                    bytes.insert(contentsOf: Self.pieces[Int.random(in: 0..<Self.pieces.count, using: &generator)].utf8, at: position)
                 case 2: bytes.removeSubrange(position..<end)
                 case 3: bytes.insert(contentsOf: Array(bytes[position..<end]), at: position)
                 default: if position < bytes.count { bytes[position] = UInt8.random(in: 0...255, using: &generator) }

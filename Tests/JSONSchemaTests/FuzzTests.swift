@@ -44,7 +44,9 @@ struct FuzzTests {
     }
 
     private static let names = ["a", "b", "é", "e\u{301}", "a/b", "~", ""]
-    private static let texts = ["", "a", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "2026-02-30", "a@b.c", "::1", "xn--nxasmq6b", "^(a+)+$", "[", "P1D"]
+    private static let texts = [
+        "", "a", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "2026-02-30", "a@b.c", "::1", "xn--nxasmq6b", "^(a+)+$", "[", "P1D",
+    ]
 
     private func value(_ generator: inout Generator, depth: Int) -> JSONValue {
         switch Int.random(in: 0..<(depth > 3 ? 6 : 9), using: &generator) {

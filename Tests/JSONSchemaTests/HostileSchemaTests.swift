@@ -130,7 +130,8 @@ struct HostileSchemaTests {
     @Test(
         "large values that are looked at again and again are paid for",
         arguments: [
-            #"{"const": VALUE}"#, #"{"enum": [VALUE, 1]}"#, #"{"uniqueItems": true}"#, #"{"minLength": 100000}"#, #"{"format": "idn-hostname"}"#,
+            #"{"const": VALUE}"#, #"{"enum": [VALUE, 1]}"#, #"{"uniqueItems": true}"#, #"{"minLength": 100000}"#,
+            #"{"format": "idn-hostname"}"#,
             #"{"required": NAMES}"#, #"{"dependentRequired": {"n0": NAMES}}"#, #"{"properties": {"x": true}}"#, #"{"pattern": "a*[bc]"}"#,
             #"{"patternProperties": {"^n.*x$": true}}"#, #"{"propertyNames": {"maxLength": 100}}"#, #"{"contains": {"const": 7}}"#,
         ])
@@ -143,7 +144,9 @@ struct HostileSchemaTests {
         for value in values {
             // The keyword is applied over and over: each definition refers twice to the next one.
             let core = keyword.replacing("VALUE", with: value).replacing("NAMES", with: "[\(names.joined(separator: ","))]")
-            let definitions = (0..<30).map { ##""d\##($0)": {"allOf": [{"$ref": "#/$defs/d\##($0 + 1)"}, {"$ref": "#/$defs/d\##($0 + 1)"}]}"## }
+            let definitions = (0..<30).map {
+                ##""d\##($0)": {"allOf": [{"$ref": "#/$defs/d\##($0 + 1)"}, {"$ref": "#/$defs/d\##($0 + 1)"}]}"##
+            }
             let text = ##"{"$ref": "#/$defs/d0", "$defs": {\##(definitions.joined(separator: ",")), "d30": \##(core)}}"##
             let options = SchemaOptions(assertFormat: true, limits: SchemaLimits(evaluationSteps: 50_000))
             let schema = try CompiledSchema(try JSONValue(parsing: text, limits: JSONLimits(bytes: 1 << 24, depth: 100)), options: options)
