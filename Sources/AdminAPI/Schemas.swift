@@ -59,7 +59,7 @@ enum Schemas {
         all["AppliedWorkflow"] = object(
             [
                 ("workflow", text), ("version", integer), ("is_new", boolean), ("is_live", boolean), ("content_hash", text),
-                ("warnings", ["type": "array", "items": reference("Diagnostic")]),
+                ("warnings", ["type": "array", "items": reference("Diagnostic")]), ("missing_workflows", texts),
             ], required: ["workflow", "version", "is_new", "is_live", "content_hash", "warnings"])
         all["Diagnostic"] = object(
             [
@@ -110,7 +110,7 @@ enum Schemas {
                 ("key", optionalText), ("source", optionalText), ("source_id", optionalText), ("actor", optionalText), ("data", anything),
                 ("at", moment), ("status", ["enum": ["buffered", "offered", "consumed", "refused", "dropped", "expired"]]),
                 ("taken_by", ["type": ["string", "null"], "format": "uuid"]), ("taken_by_step", optionalText),
-                ("decided_at", optionalMoment), ("reason", optionalText), ("expires_at", moment),
+                ("decided_at", optionalMoment), ("reason", optionalText), ("expires_at", moment), ("consumers", ["type": ["array", "null"]]),
             ], required: ["event_id", "event", "status", "at"])
         all["Waiting"] = object(
             [
@@ -119,7 +119,7 @@ enum Schemas {
             ], required: ["step", "status", "reason", "detail"])
         all["TraceItem"] = object(
             [
-                ("level", integer), ("kind", ["enum": ["run", "step"]]), ("run_id", uuid), ("workflow", optionalText), ("step", optionalText),
+                ("level", integer), ("kind", ["enum": ["run", "step", "letter"]]), ("run_id", uuid), ("workflow", optionalText), ("step", optionalText),
                 ("verb", optionalText), ("status", text), ("wait_reason", optionalText), ("attempts", optionalInteger),
                 ("started_at", optionalMoment), ("ended_at", optionalMoment), ("duration_seconds", seconds), ("error", optionalText),
                 ("relation", optionalText),

@@ -12,12 +12,7 @@ package struct RunBoard: Sendable {
 
     package init(run: JSONValue, steps: [JSONValue]) {
         self.run = run
-        self.steps = steps.sorted { left, right in
-            func key(_ step: JSONValue) -> (String, Int64, String) {
-                (step["started_at"]?.stringValue ?? "~", step["seq"]?.intValue ?? .max, step["step"]?.stringValue ?? "")
-            }
-            return key(left) < key(right)
-        }
+        self.steps = StepTree.ordered(steps)
     }
 
     /// The run's id.
@@ -54,6 +49,11 @@ package struct RunBoard: Sendable {
                 "started \(Console.printable(triggered["workflow"]?.stringValue ?? "")) (\(Console.printable(triggered["trigger"]?.stringValue ?? ""))): run \(triggered["run_id"]?.stringValue ?? ""), \(triggered["status"]?.stringValue ?? "")"
             )
         }
+        for letter in run["letters"]?.arrayValue ?? [] {
+            lines.append(
+                "could not start \(Console.printable(letter["workflow"]?.stringValue ?? "")) (\(Console.printable(letter["step"]?.stringValue ?? ""))): \(Self.failure(letter["error"]) ?? "")"
+            )
+        }
         return lines
     }
 
@@ -68,7 +68,7 @@ package struct RunBoard: Sendable {
             let verb = step["verb"]?.stringValue ?? ""
             let took = step["started_at"]?.stringValue == nil ? "" : HumanTime.duration(step["duration_seconds"]?.doubleValue ?? 0)
             let columns =
-                "\(verb.padding(toLength: 6, withPad: " ", startingAt: 0))  \(String(repeating: " ", count: max(0, 6 - took.count)))\(took)"
+                "\(verb.padding(toLength: 8, withPad: " ", startingAt: 0))  \(String(repeating: " ", count: max(0, 6 - took.count)))\(took)"
             let status = step["status"]?.stringValue ?? "?"
             let note = Self.note(step)
             return
@@ -90,7 +90,8 @@ package struct RunBoard: Sendable {
     package static func failure(_ error: JSONValue?) -> String? {
         guard let error, error != .null else { return nil }
         let kind = [error["type"]?.stringValue, error["code"]?.stringValue].compactMap { $0 }.joined(separator: "/")
-        return Console.printable("\(kind): \(error["message"]?.stringValue ?? "")")
+        let place = error["path"]?.stringValue.map { " at \($0)" } ?? ""
+        return Console.printable("\(kind)\(place): \(error["message"]?.stringValue ?? "")")
     }
 
     /// The run's own line.

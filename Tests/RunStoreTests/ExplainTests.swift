@@ -33,7 +33,7 @@ struct ExplainTests {
         #expect(settled.count == 1 && settled[0].hasPrefix("one running coordinator: attempt 1 has ended (succeeded) and waits for a coordinator"))
         try await cluster.work(session)
         let ended = try await why(cluster, run)
-        #expect(ended == ["- succeeded ended: the run has ended; it waits for nothing"])
+        #expect(ended == ["- succeeded ended: the run succeeded; it waits for nothing"])
     }
 
     @Test("a back-off says what went wrong; a pending step says what it needs")

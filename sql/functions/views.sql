@@ -168,7 +168,9 @@ comment on view skein.transition_overview is 'Every transition of a state machin
 
 create or replace view skein.event_overview as
 select e.event_id, n.name as namespace, e.name as event, e.run_id, e.key, e.source, e.source_id, e.actor, e.data::jsonb as data, e.at,
-       e.state::text as status, e.taken_by, e.taken_path as taken_by_step, e.decided_at, e.reason, e.expires_at
+       e.state::text as status, e.taken_by, e.taken_path as taken_by_step, e.decided_at, e.reason, e.expires_at,
+       (select jsonb_agg(jsonb_build_object('run_id', d.run_id, 'step', d.path, 'at', d.at) order by d.at)
+          from skein.event_delivery d where d.event_id = e.event_id and d.is_consumed) as consumers
   from skein.event e join skein.namespace n using (namespace_id);
 comment on view skein.event_overview is 'Events and signals, and what became of them.';
 

@@ -19,8 +19,19 @@ begin
     if not found then
       raise exception 'there is no run %', p_run_id using errcode = 'SK004';
     end if;
-    return query select null::text, v_ended.status::text, 'ended', 'the run has ended; it waits for nothing', null::text, v_ended.ended_at,
-                        null::timestamptz;
+    return query select null::text, v_ended.status::text, 'ended',
+                        case v_ended.status
+                          when 'succeeded' then 'the run succeeded; it waits for nothing'
+                          when 'cancelled' then 'the run was cancelled' || coalesce(': ' || v_ended.cancel_reason, '')
+                          else 'the run ' || case v_ended.status when 'timed_out' then 'timed out' else 'failed' end
+                               || coalesce(' at ' || (v_ended.failure::json ->> 'path'), '') || ': ' || coalesce(v_ended.failure::json ->> 'type', 'custom')
+                               || coalesce('/' || (v_ended.failure::json ->> 'code'), '') || coalesce(': ' || (v_ended.failure::json ->> 'message'), '') end,
+                        case when v_ended.status in ('failed', 'timed_out') then '`skein run trace ' || p_run_id || '` shows every step and attempt' end,
+                        v_ended.ended_at, null::timestamptz;
+    return query select d.path, 'failed', 'letter',
+                        'workflow ' || d.workflow || ' could not be started: ' || coalesce(d.failure::json ->> 'message', ''),
+                        'mend the cause and start it by hand: `skein run start ' || d.workflow || '`', d.at, null::timestamptz
+                   from skein.dead_letter d where d.run_id = p_run_id order by d.letter_id;
     return;
   end if;
   select count(*)::integer into v_draining from skein.task where run_id = p_run_id and state = 'leased';
@@ -105,7 +116,8 @@ begin
       union all
       select w.path, 'waiting', 'event',
              case when i.event_id is not null then 'event ' || i.event_id || ' came and waits for a coordinator'
-                  else 'waits for ' || coalesce('event ' || array_to_string(w.names, ' or '), 'any signal') || coalesce(' with key "' || w.key || '"', '') end,
+                  else coalesce('is in state "' || s.state || '" and ', '') || 'waits for '
+                       || coalesce('event ' || array_to_string(w.names, ' or '), 'a signal') || coalesce(' with key "' || w.key || '"', '') end,
              case when i.event_id is not null then v_folders
                   when w.key is not null then '`skein event emit ' || w.names[1] || ' --key ' || w.key || '`'
                   else '`skein run signal ' || p_run_id || ' ' || coalesce(w.names[1], 'NAME') || '`' end,
@@ -113,6 +125,9 @@ begin
         from skein.wait w
         left join skein.inbox i on i.run_id = w.run_id and i.path = w.path and i.kind = 'event'
         left join skein.timer m on m.run_id = w.run_id and m.path = w.path and m.kind in ('after', 'await_timeout')
+        left join lateral (
+          select v.body::json ->> 'to' as state from skein.run_event v
+           where v.run_id = w.run_id and v.path = w.path and v.kind = 'transition' order by v.seq desc limit 1) as s on true
        where w.run_id = p_run_id
       union all
       -- A state that only time leads out of.
@@ -190,6 +205,10 @@ begin
                null::integer as attempts, coalesce(o.started_at, o.submitted_at) as started_at, o.ended_at, o.duration_seconds,
                o.error_message as error, b.relation, b.place
           from below b join skein.run_overview o on o.run_id = b.run_id
+        union all
+        select b.level + 1, 'letter', b.run_id, d.workflow, d.path, null, 'failed', null, null, d.at, d.at, null, d.failure::json ->> 'message',
+               d.kind, (b.place || array['~', d.letter_id::text]) collate "C"
+          from below b join skein.dead_letter d on d.run_id = b.run_id
         union all
         select b.level + cardinality(i.place), 'step', b.run_id, null, s.step, s.verb, s.status, s.wait_reason, s.attempt, s.started_at,
                s.finished_at, s.duration_seconds, s.error, null, (b.place || i.place) collate "C"

@@ -691,6 +691,15 @@ begin
       return;
     end if;
   end if;
+  -- A run that is over, or was never there, takes nothing any more: whoever looks at the event sees why.
+  if p_run_id is not null and not exists (select from skein.run r where r.run_id = p_run_id) then
+    insert into skein.event (event_id, namespace_id, name, run_id, source, source_id, actor, data, expires_at, state, decided_at, reason)
+    overriding system value
+    values (event_id, p_namespace_id, p_name, p_run_id, p_source, p_source_id, p_actor, p_data, v_expires_at, 'refused', clock_timestamp(),
+            coalesce((select 'run ' || e.run_id || ' has ended: it ' || e.status from skein.ended_run e where e.run_id = p_run_id),
+                     'there is no run ' || p_run_id));
+    return;
+  end if;
   insert into skein.event (event_id, namespace_id, name, run_id, key, correlation, source, source_id, actor, data, expires_at)
   overriding system value
   values (event_id, p_namespace_id, p_name, p_run_id, p_key, v_correlation, p_source, p_source_id, p_actor, p_data, v_expires_at);
@@ -699,16 +708,26 @@ end
 $$;
 
 -- Sends an event to one run. It is kept until a step of the run takes it. Answers with the event's number; the same p_id twice counts
--- once. SK004 when there is no such run, SK006 when it has ended.
+-- once, also after the run has ended. SK004 when there is no such run, SK006 when it has ended.
 create or replace function skein.signal(
   p_run_id uuid, p_name text, p_data jsonb default '{}', p_id text default null, p_actor text default null)
 returns bigint
 language plpgsql as $$
 declare
   v_namespace_id integer;
+  v_event_id     bigint;
 begin
   select namespace_id into v_namespace_id from skein.run where run_id = p_run_id;
   if not found then
+    -- Whoever sends again because the answer was lost gets the answer.
+    select k.event_id into v_event_id
+      from skein.ended_run e
+      join skein.event_key k on k.namespace_id = e.namespace_id and k.source = 'signal'
+       and k.id_hash = sha256(convert_to(p_run_id || E'\n' || p_id, 'UTF8'))
+     where e.run_id = p_run_id;
+    if found then
+      return v_event_id;
+    end if;
     raise exception 'run % has ended: it %', p_run_id, skein.ending_of_v1(p_run_id) using errcode = 'SK006';
   end if;
   return (skein.publish_v1(v_namespace_id, p_name, p_run_id, null, coalesce(p_data, 'null')::text, 'signal', p_id,
@@ -836,7 +855,8 @@ declare
   v_touched integer;
   v_all     integer := 0;
 begin
-  update skein.event e set state = 'expired', decided_at = clock_timestamp(), taken_by = null, taken_path = null
+  update skein.event e set state = 'expired', decided_at = clock_timestamp(), taken_by = null, taken_path = null,
+         reason = case when e.run_id is null then 'nobody took it in time' else 'the run ended before anybody took it' end
    where e.event_id in (
      select x.event_id from skein.event x
       where (x.state in ('buffered', 'offered') and x.run_id is not null and not exists (select from skein.run r where r.run_id = x.run_id))
@@ -1748,7 +1768,9 @@ comment on view skein.transition_overview is 'Every transition of a state machin
 
 create or replace view skein.event_overview as
 select e.event_id, n.name as namespace, e.name as event, e.run_id, e.key, e.source, e.source_id, e.actor, e.data::jsonb as data, e.at,
-       e.state::text as status, e.taken_by, e.taken_path as taken_by_step, e.decided_at, e.reason, e.expires_at
+       e.state::text as status, e.taken_by, e.taken_path as taken_by_step, e.decided_at, e.reason, e.expires_at,
+       (select jsonb_agg(jsonb_build_object('run_id', d.run_id, 'step', d.path, 'at', d.at) order by d.at)
+          from skein.event_delivery d where d.event_id = e.event_id and d.is_consumed) as consumers
   from skein.event e join skein.namespace n using (namespace_id);
 comment on view skein.event_overview is 'Events and signals, and what became of them.';
 
@@ -1782,8 +1804,19 @@ begin
     if not found then
       raise exception 'there is no run %', p_run_id using errcode = 'SK004';
     end if;
-    return query select null::text, v_ended.status::text, 'ended', 'the run has ended; it waits for nothing', null::text, v_ended.ended_at,
-                        null::timestamptz;
+    return query select null::text, v_ended.status::text, 'ended',
+                        case v_ended.status
+                          when 'succeeded' then 'the run succeeded; it waits for nothing'
+                          when 'cancelled' then 'the run was cancelled' || coalesce(': ' || v_ended.cancel_reason, '')
+                          else 'the run ' || case v_ended.status when 'timed_out' then 'timed out' else 'failed' end
+                               || coalesce(' at ' || (v_ended.failure::json ->> 'path'), '') || ': ' || coalesce(v_ended.failure::json ->> 'type', 'custom')
+                               || coalesce('/' || (v_ended.failure::json ->> 'code'), '') || coalesce(': ' || (v_ended.failure::json ->> 'message'), '') end,
+                        case when v_ended.status in ('failed', 'timed_out') then '`skein run trace ' || p_run_id || '` shows every step and attempt' end,
+                        v_ended.ended_at, null::timestamptz;
+    return query select d.path, 'failed', 'letter',
+                        'workflow ' || d.workflow || ' could not be started: ' || coalesce(d.failure::json ->> 'message', ''),
+                        'mend the cause and start it by hand: `skein run start ' || d.workflow || '`', d.at, null::timestamptz
+                   from skein.dead_letter d where d.run_id = p_run_id order by d.letter_id;
     return;
   end if;
   select count(*)::integer into v_draining from skein.task where run_id = p_run_id and state = 'leased';
@@ -1868,7 +1901,8 @@ begin
       union all
       select w.path, 'waiting', 'event',
              case when i.event_id is not null then 'event ' || i.event_id || ' came and waits for a coordinator'
-                  else 'waits for ' || coalesce('event ' || array_to_string(w.names, ' or '), 'any signal') || coalesce(' with key "' || w.key || '"', '') end,
+                  else coalesce('is in state "' || s.state || '" and ', '') || 'waits for '
+                       || coalesce('event ' || array_to_string(w.names, ' or '), 'a signal') || coalesce(' with key "' || w.key || '"', '') end,
              case when i.event_id is not null then v_folders
                   when w.key is not null then '`skein event emit ' || w.names[1] || ' --key ' || w.key || '`'
                   else '`skein run signal ' || p_run_id || ' ' || coalesce(w.names[1], 'NAME') || '`' end,
@@ -1876,6 +1910,9 @@ begin
         from skein.wait w
         left join skein.inbox i on i.run_id = w.run_id and i.path = w.path and i.kind = 'event'
         left join skein.timer m on m.run_id = w.run_id and m.path = w.path and m.kind in ('after', 'await_timeout')
+        left join lateral (
+          select v.body::json ->> 'to' as state from skein.run_event v
+           where v.run_id = w.run_id and v.path = w.path and v.kind = 'transition' order by v.seq desc limit 1) as s on true
        where w.run_id = p_run_id
       union all
       -- A state that only time leads out of.
@@ -1953,6 +1990,10 @@ begin
                null::integer as attempts, coalesce(o.started_at, o.submitted_at) as started_at, o.ended_at, o.duration_seconds,
                o.error_message as error, b.relation, b.place
           from below b join skein.run_overview o on o.run_id = b.run_id
+        union all
+        select b.level + 1, 'letter', b.run_id, d.workflow, d.path, null, 'failed', null, null, d.at, d.at, null, d.failure::json ->> 'message',
+               d.kind, (b.place || array['~', d.letter_id::text]) collate "C"
+          from below b join skein.dead_letter d on d.run_id = b.run_id
         union all
         select b.level + cardinality(i.place), 'step', b.run_id, null, s.step, s.verb, s.status, s.wait_reason, s.attempt, s.started_at,
                s.finished_at, s.duration_seconds, s.error, null, (b.place || i.place) collate "C"
@@ -2138,7 +2179,8 @@ select s.run_id, s.path, s.status
   join (select run_id, version_id from skein.run union all select run_id, version_id from skein.ended_run) r using (run_id)
   join skein.version_step v on v.version_id = r.version_id and v.step_index = s.step_index
  where v.verb = 'agent' and s.fence is null
-   and (s.status = 'succeeded'
+   -- Where an error was caught, the result is the catch block's.
+   and ((s.status = 'succeeded' and not exists (select from skein.step c where c.run_id = s.run_id and c.path = s.path || '/catch' collate "C"))
         or (s.status = 'failed' and s.attempt > 0
             and not exists (select from skein.attempt a where a.run_id = s.run_id and a.path = s.path)));
 
