@@ -81,7 +81,7 @@ enum Schemas {
                 ("run_id", uuid), ("namespace", text), ("workflow", text), ("version", integer),
                 ("status", ["enum": .array(RunStatus.allCases.map { .string($0.rawValue) })]), ("is_cancelling", boolean),
                 ("is_quarantined", boolean), ("submitted_at", moment), ("started_at", optionalMoment), ("ended_at", optionalMoment),
-                ("duration_seconds", seconds), ("trigger", text), ("labels", optionalObject), ("deadline_at", optionalMoment), ("parent_run_id", ["type": ["string", "null"], "format": "uuid"]), ("parent_step", optionalText), ("source_run_id", ["type": ["string", "null"], "format": "uuid"]), ("root_run_id", uuid), ("depth", integer), ("paused_at", optionalMoment), ("paused_by", ["type": ["string", "null"], "format": "uuid"]), ("pause_reason", optionalText), ("draining", integer),
+                ("duration_seconds", seconds), ("trigger", text), ("labels", optionalObject), ("deadline_at", optionalMoment), ("parent_run_id", ["type": ["string", "null"], "format": "uuid"]), ("parent_step", optionalText), ("source_run_id", ["type": ["string", "null"], "format": "uuid"]), ("root_run_id", uuid), ("depth", integer), ("paused_at", optionalMoment), ("paused_by", ["type": ["string", "null"], "format": "uuid"]), ("pause_reason", optionalText), ("draining", integer), ("steps_settled", integer),
                 ("reason", optionalText), ("error_type", optionalText), ("error_message", optionalText), ("revision", integer),
                 ("history_length", integer), ("input", anything), ("output", anything), ("error", optionalObject),
             ], required: ["run_id", "namespace", "workflow", "version", "status", "submitted_at"])

@@ -94,10 +94,22 @@ package struct RunBoard: Sendable {
         return Console.printable("\(kind)\(place): \(error["message"]?.stringValue ?? "")")
     }
 
+    // How many steps have settled, also where not all of them are here.
+    private var settledSteps: Int {
+        let seen = steps.count { StepStatus(rawValue: $0["status"]?.stringValue ?? "")?.isSettled ?? false }
+        return max(seen, run["steps_settled"]?.intValue.map { Int(clamping: $0) } ?? 0)
+    }
+
+    /// How many steps are shown of how many; nil when all are.
+    package var hidden: String? {
+        let settled = settledSteps
+        return settled > steps.count ? "these are \(steps.count) of \(settled) steps" : nil
+    }
+
     /// The run's own line.
     package func summary(on console: Console) -> String {
         let seconds = run["duration_seconds"]?.doubleValue ?? 0
-        let settled = steps.count { StepStatus(rawValue: $0["status"]?.stringValue ?? "")?.isSettled ?? false }
+        let settled = settledSteps
         var text = "\(console.status(status)) after \(HumanTime.duration(seconds)), \(settled == 1 ? "1 step" : "\(settled) steps") settled"
         if run["is_cancelling"]?.boolValue ?? false { text += ", cancelling" }
         if run["is_quarantined"]?.boolValue ?? false { text += ", quarantined: \(Console.printable(run["reason"]?.stringValue ?? ""))" }
@@ -108,7 +120,7 @@ package struct RunBoard: Sendable {
     /// One line for the run among others.
     package func line(on console: Console, name: String) -> String {
         let statuses = steps.map { StepStatus(rawValue: $0["status"]?.stringValue ?? "") }
-        let settled = statuses.count { $0?.isSettled ?? false }
+        let settled = settledSteps
         let live = zip(steps, statuses).filter { $1 == .running || $1 == .waiting || $1 == .ready }.compactMap { $0.0["step"]?.stringValue }
         var text = "\(console.glyph(status)) \(name)  \(status.padding(toLength: 9, withPad: " ", startingAt: 0))"
         text +=

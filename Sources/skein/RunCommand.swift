@@ -59,7 +59,7 @@ struct RunCommand: AsyncParsableCommand {
         func execute(_ console: Console) async throws -> CommandStatus {
             let client = try server.client()
             let id = try await RunReference.resolve(run, with: client)
-            let board = try await RunFollower(client: client, console: console).look(at: id)
+            let board = try await RunFollower(client: client, console: console).look(at: id, isWhole: output.isJSON)
             if output.isJSON {
                 var whole = board.run.objectValue ?? JSONObject()
                 whole["steps"] = .array(board.steps)
@@ -71,6 +71,7 @@ struct RunCommand: AsyncParsableCommand {
             for line in board.relatives { console.print("  \(line)") }
             console.print("")
             for line in board.stepLines(on: console) { console.print(line) }
+            if let more = board.hidden { console.print("  \(more); see them all with: skein run show \(id.suffix(8)) -o json") }
             for part in ["input", "output"] {
                 guard let value = board.run[part], value != .null else { continue }
                 console.print("")

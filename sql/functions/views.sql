@@ -38,7 +38,7 @@ select r.run_id, n.name as namespace, v.name as workflow, v.version,
        r.parent_run_id, r.parent_path as parent_step, r.source_run_id, coalesce(r.root_run_id, r.run_id) as root_run_id, r.depth,
        r.paused_at, r.paused_by, r.pause_reason,
        case when r.paused_at is not null or r.cancel_requested_at is not null
-            then (select count(*)::integer from skein.task t where t.run_id = r.run_id and t.state = 'leased') else 0 end as draining
+            then skein.draining_v1(r.run_id) else 0 end as draining
   from skein.run r
   join skein.workflow_version v on v.version_id = r.version_id
   join skein.namespace n on n.namespace_id = r.namespace_id
@@ -66,8 +66,8 @@ select s.run_id, s.path as step, vs.verb, s.status::text as status, null::text a
   left join skein.worker_session w on w.session_id = s.session_id
 union all
 select t.run_id, t.path, 'agent',
-       case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end when 'waiting' then 'waiting' else 'running' end,
-       case when t.held and t.state in ('ready', 'waiting') then 'paused' when t.state = 'waiting' then 'backoff' end,
+       case when t.state = 'leased' then 'running' when t.held or t.state = 'waiting' then 'waiting' when t.state = 'ready' then 'ready' else 'running' end,
+       case when t.held and t.state <> 'leased' then 'paused' when t.state = 'waiting' then 'backoff' end,
        t.attempt, t.losses, coalesce(t.step_started_at, t.claimed_at), null,
        extract(epoch from clock_timestamp() - coalesce(t.step_started_at, t.claimed_at))::numeric(16, 3),
        w.worker, t.input::jsonb, null, null, null, t.fence, null, m.due_at

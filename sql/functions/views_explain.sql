@@ -34,7 +34,7 @@ begin
                    from skein.dead_letter d where d.run_id = p_run_id order by d.letter_id;
     return;
   end if;
-  select count(*)::integer into v_draining from skein.task where run_id = p_run_id and state = 'leased';
+  v_draining := skein.draining_v1(p_run_id);
 
   if v_run.quarantined_at is not null then
     return query select null::text, 'running', 'quarantined', 'the run was set aside because it could not be folded: ' || v_run.quarantine_reason,
@@ -67,11 +67,14 @@ begin
       select t.path as step,
              case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end
                           when 'waiting' then 'waiting' else 'running' end as status,
-             case when t.held and t.state in ('ready', 'waiting') then case when v_run.paused_at is null then 'cancelling' else 'paused' end
+             case when t.held and t.state <> 'leased' then case when v_run.paused_at is null then 'cancelling' else 'paused' end
                   when t.state = 'ready' then case when w.alive = 0 then 'worker' else 'queue' end
                   when t.state = 'waiting' then 'backoff'
                   when t.state = 'leased' then 'agent' else 'coordinator' end as reason,
-             case when t.held and t.state in ('ready', 'waiting') then 'held with its run'
+             case when t.held and t.state = 'settled' then 'attempt ' || t.attempt || ' has ended (' || t.outcome || '); its result is kept for the resume'
+                  when t.held and t.state = 'waiting' and v_run.paused_at is not null
+                  then 'attempt ' || t.attempt || ' is due ' || skein.remaining_v1(m.due_at - v_run.paused_at) || ' after the resume'
+                  when t.held and t.state in ('ready', 'waiting') then 'held with its run'
                   when t.state = 'ready' and w.alive = 0 then 'no worker serves queue "' || q.name || '"'
                   when t.state = 'ready' then 'in queue "' || q.name || '", ' || w.alive || case w.alive when 1 then ' worker' else ' workers' end
                        || ' with ' || w.slots || ' slots serve it'
@@ -81,13 +84,13 @@ begin
                   when t.state = 'leased' then 'attempt ' || t.attempt || ' is with worker "' || s.worker || '"'
                        || case when s.lease_until < clock_timestamp() then ', whose lease ran out: it will be given to another' else '' end
                   else 'attempt ' || t.attempt || ' has ended (' || t.outcome || ') and waits for a coordinator' end as detail,
-             case when t.held and t.state in ('ready', 'waiting') then null
+             case when t.held and t.state <> 'leased' then null
                   when t.state = 'ready' and w.alive = 0 then 'start one: `skein-worker --queues ' || q.name || '`'
                   when t.state = 'ready' then 'it is claimed when a slot is free; start more workers for more slots'
                   when t.state = 'waiting' then null
                   when t.state = 'leased' then null else v_folders end as remedy,
              case t.state when 'ready' then t.ready_at when 'leased' then t.claimed_at when 'settled' then t.settled_at end as since,
-             m.due_at as until
+             case when v_run.paused_at is null then m.due_at end as until
         from skein.task t
         join skein.queue q on q.queue_id = t.queue_id
         left join skein.worker_session s on s.session_id = t.session_id
@@ -107,11 +110,14 @@ begin
              null, l.started_at, null
         from skein.live_step l where l.run_id = p_run_id and l.kind = 'pending'
       union all
-      select l.path, 'waiting', 'timer', 'sleeps', null, l.started_at, m.due_at
+      select l.path, 'waiting', 'timer',
+             'sleeps' || case when v_run.paused_at is not null and not m.is_absolute
+                              then ', ' || skein.remaining_v1(m.due_at - v_run.paused_at) || ' more after the resume' else '' end,
+             null, l.started_at, case when v_run.paused_at is null or m.is_absolute then m.due_at end
         from skein.live_step l left join skein.timer m on m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep'
        where l.run_id = p_run_id and l.kind = 'sleep'
       union all
-      select m.path, 'waiting', 'timer', 'the next iteration begins after `every`', null, null, m.due_at
+      select m.path, 'waiting', 'timer', 'the next iteration begins after `every`', null, null, case when v_run.paused_at is null then m.due_at end
         from skein.timer m where m.run_id = p_run_id and m.kind = 'every'
       union all
       select w.path, 'waiting', 'event',
@@ -121,7 +127,7 @@ begin
              case when i.event_id is not null then v_folders
                   when w.key is not null then '`skein event emit ' || w.names[1] || ' --key ' || w.key || '`'
                   else '`skein run signal ' || p_run_id || ' ' || coalesce(w.names[1], 'NAME') || '`' end,
-             w.created_at, m.due_at
+             w.created_at, case when v_run.paused_at is null then m.due_at end
         from skein.wait w
         left join skein.inbox i on i.run_id = w.run_id and i.path = w.path and i.kind = 'event'
         left join skein.timer m on m.run_id = w.run_id and m.path = w.path and m.kind in ('after', 'await_timeout')
@@ -131,7 +137,7 @@ begin
        where w.run_id = p_run_id
       union all
       -- A state that only time leads out of.
-      select m.path, 'waiting', 'timer', 'the state is left when its time is over', null, null, m.due_at
+      select m.path, 'waiting', 'timer', 'the state is left when its time is over', null, null, case when v_run.paused_at is null then m.due_at end
         from skein.timer m
        where m.run_id = p_run_id and m.kind = 'after'
          and not exists (select from skein.wait w where w.run_id = m.run_id and w.path = m.path)
@@ -154,6 +160,7 @@ begin
       from ordered o having max(o.total) > p_limit;
 end
 $$;
+
 
 -- Where a step stands in the tree of its run: file order, iterations and visits by number, what is inside after what it is inside of.
 create or replace function skein.step_order_v1(p_version_id bigint, p_path text) returns text[]

@@ -1096,6 +1096,16 @@ begin
 end
 $$;
 
+-- How many attempts of a run, and of those below it that follow it, are with workers.
+create or replace function skein.draining_v1(p_run_id uuid) returns integer
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  with recursive tree as (
+    select p_run_id as run_id
+    union all
+    select c.run_id from tree t join skein.run c on c.parent_run_id = t.run_id where c.follows_parent)
+  select count(*)::integer from tree join skein.task k using (run_id) where k.state = 'leased'
+$$;
+
 -- The ending of a run that is not live; SK004 when there is no such run.
 create or replace function skein.ending_of_v1(p_run_id uuid) returns text
 language plpgsql stable as $$
@@ -1251,6 +1261,13 @@ begin
           json_strip_nulls(json_build_object('maxParallel', p_max_parallel, 'tolerate', p_tolerate))::text);
   return 'adjusted';
 end
+$$;
+
+-- A length of time as people read it: 1.5 s, 12 min.
+create or replace function skein.remaining_v1(p_time interval) returns text
+language sql immutable parallel safe as $$
+  select case when s.n < 90 then round(s.n, 1) || ' s' when s.n < 5400 then round(s.n / 60) || ' min' else round(s.n / 3600, 1) || ' h' end
+    from (select greatest(0, extract(epoch from p_time)) as n) as s
 $$;
 
 """#),
@@ -1638,7 +1655,7 @@ select r.run_id, n.name as namespace, v.name as workflow, v.version,
        r.parent_run_id, r.parent_path as parent_step, r.source_run_id, coalesce(r.root_run_id, r.run_id) as root_run_id, r.depth,
        r.paused_at, r.paused_by, r.pause_reason,
        case when r.paused_at is not null or r.cancel_requested_at is not null
-            then (select count(*)::integer from skein.task t where t.run_id = r.run_id and t.state = 'leased') else 0 end as draining
+            then skein.draining_v1(r.run_id) else 0 end as draining
   from skein.run r
   join skein.workflow_version v on v.version_id = r.version_id
   join skein.namespace n on n.namespace_id = r.namespace_id
@@ -1666,8 +1683,8 @@ select s.run_id, s.path as step, vs.verb, s.status::text as status, null::text a
   left join skein.worker_session w on w.session_id = s.session_id
 union all
 select t.run_id, t.path, 'agent',
-       case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end when 'waiting' then 'waiting' else 'running' end,
-       case when t.held and t.state in ('ready', 'waiting') then 'paused' when t.state = 'waiting' then 'backoff' end,
+       case when t.state = 'leased' then 'running' when t.held or t.state = 'waiting' then 'waiting' when t.state = 'ready' then 'ready' else 'running' end,
+       case when t.held and t.state <> 'leased' then 'paused' when t.state = 'waiting' then 'backoff' end,
        t.attempt, t.losses, coalesce(t.step_started_at, t.claimed_at), null,
        extract(epoch from clock_timestamp() - coalesce(t.step_started_at, t.claimed_at))::numeric(16, 3),
        w.worker, t.input::jsonb, null, null, null, t.fence, null, m.due_at
@@ -1819,7 +1836,7 @@ begin
                    from skein.dead_letter d where d.run_id = p_run_id order by d.letter_id;
     return;
   end if;
-  select count(*)::integer into v_draining from skein.task where run_id = p_run_id and state = 'leased';
+  v_draining := skein.draining_v1(p_run_id);
 
   if v_run.quarantined_at is not null then
     return query select null::text, 'running', 'quarantined', 'the run was set aside because it could not be folded: ' || v_run.quarantine_reason,
@@ -1852,11 +1869,14 @@ begin
       select t.path as step,
              case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end
                           when 'waiting' then 'waiting' else 'running' end as status,
-             case when t.held and t.state in ('ready', 'waiting') then case when v_run.paused_at is null then 'cancelling' else 'paused' end
+             case when t.held and t.state <> 'leased' then case when v_run.paused_at is null then 'cancelling' else 'paused' end
                   when t.state = 'ready' then case when w.alive = 0 then 'worker' else 'queue' end
                   when t.state = 'waiting' then 'backoff'
                   when t.state = 'leased' then 'agent' else 'coordinator' end as reason,
-             case when t.held and t.state in ('ready', 'waiting') then 'held with its run'
+             case when t.held and t.state = 'settled' then 'attempt ' || t.attempt || ' has ended (' || t.outcome || '); its result is kept for the resume'
+                  when t.held and t.state = 'waiting' and v_run.paused_at is not null
+                  then 'attempt ' || t.attempt || ' is due ' || skein.remaining_v1(m.due_at - v_run.paused_at) || ' after the resume'
+                  when t.held and t.state in ('ready', 'waiting') then 'held with its run'
                   when t.state = 'ready' and w.alive = 0 then 'no worker serves queue "' || q.name || '"'
                   when t.state = 'ready' then 'in queue "' || q.name || '", ' || w.alive || case w.alive when 1 then ' worker' else ' workers' end
                        || ' with ' || w.slots || ' slots serve it'
@@ -1866,13 +1886,13 @@ begin
                   when t.state = 'leased' then 'attempt ' || t.attempt || ' is with worker "' || s.worker || '"'
                        || case when s.lease_until < clock_timestamp() then ', whose lease ran out: it will be given to another' else '' end
                   else 'attempt ' || t.attempt || ' has ended (' || t.outcome || ') and waits for a coordinator' end as detail,
-             case when t.held and t.state in ('ready', 'waiting') then null
+             case when t.held and t.state <> 'leased' then null
                   when t.state = 'ready' and w.alive = 0 then 'start one: `skein-worker --queues ' || q.name || '`'
                   when t.state = 'ready' then 'it is claimed when a slot is free; start more workers for more slots'
                   when t.state = 'waiting' then null
                   when t.state = 'leased' then null else v_folders end as remedy,
              case t.state when 'ready' then t.ready_at when 'leased' then t.claimed_at when 'settled' then t.settled_at end as since,
-             m.due_at as until
+             case when v_run.paused_at is null then m.due_at end as until
         from skein.task t
         join skein.queue q on q.queue_id = t.queue_id
         left join skein.worker_session s on s.session_id = t.session_id
@@ -1892,11 +1912,14 @@ begin
              null, l.started_at, null
         from skein.live_step l where l.run_id = p_run_id and l.kind = 'pending'
       union all
-      select l.path, 'waiting', 'timer', 'sleeps', null, l.started_at, m.due_at
+      select l.path, 'waiting', 'timer',
+             'sleeps' || case when v_run.paused_at is not null and not m.is_absolute
+                              then ', ' || skein.remaining_v1(m.due_at - v_run.paused_at) || ' more after the resume' else '' end,
+             null, l.started_at, case when v_run.paused_at is null or m.is_absolute then m.due_at end
         from skein.live_step l left join skein.timer m on m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep'
        where l.run_id = p_run_id and l.kind = 'sleep'
       union all
-      select m.path, 'waiting', 'timer', 'the next iteration begins after `every`', null, null, m.due_at
+      select m.path, 'waiting', 'timer', 'the next iteration begins after `every`', null, null, case when v_run.paused_at is null then m.due_at end
         from skein.timer m where m.run_id = p_run_id and m.kind = 'every'
       union all
       select w.path, 'waiting', 'event',
@@ -1906,7 +1929,7 @@ begin
              case when i.event_id is not null then v_folders
                   when w.key is not null then '`skein event emit ' || w.names[1] || ' --key ' || w.key || '`'
                   else '`skein run signal ' || p_run_id || ' ' || coalesce(w.names[1], 'NAME') || '`' end,
-             w.created_at, m.due_at
+             w.created_at, case when v_run.paused_at is null then m.due_at end
         from skein.wait w
         left join skein.inbox i on i.run_id = w.run_id and i.path = w.path and i.kind = 'event'
         left join skein.timer m on m.run_id = w.run_id and m.path = w.path and m.kind in ('after', 'await_timeout')
@@ -1916,7 +1939,7 @@ begin
        where w.run_id = p_run_id
       union all
       -- A state that only time leads out of.
-      select m.path, 'waiting', 'timer', 'the state is left when its time is over', null, null, m.due_at
+      select m.path, 'waiting', 'timer', 'the state is left when its time is over', null, null, case when v_run.paused_at is null then m.due_at end
         from skein.timer m
        where m.run_id = p_run_id and m.kind = 'after'
          and not exists (select from skein.wait w where w.run_id = m.run_id and w.path = m.path)
@@ -1939,6 +1962,7 @@ begin
       from ordered o having max(o.total) > p_limit;
 end
 $$;
+
 
 -- Where a step stands in the tree of its run: file order, iterations and visits by number, what is inside after what it is inside of.
 create or replace function skein.step_order_v1(p_version_id bigint, p_path text) returns text[]
@@ -2060,7 +2084,7 @@ begin
                     skein.event_overview, skein.dead_letter_overview to skein_reader;
     -- What the views and an operator's questions need; they only read.
     grant execute on function skein.now(), skein.collected_output_v1(uuid, text, text), skein.explain_run(uuid, integer),
-                              skein.trace_run(uuid, integer) to skein_reader;
+                              skein.trace_run(uuid, integer), skein.draining_v1(uuid) to skein_reader;
   end if;
 end
 $$;
