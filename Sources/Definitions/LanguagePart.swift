@@ -46,5 +46,5 @@ public enum LanguagePart: String, Sendable, Hashable, CaseIterable {
     ]
 
     /// The parts that this release runs.
-    public static let released: Set<LanguagePart> = []
+    public static let released: Set<LanguagePart> = controlFlow
 }

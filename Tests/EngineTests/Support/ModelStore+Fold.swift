@@ -31,6 +31,8 @@ extension ModelStore {
         var fingerprint: String {
             switch self {
             case .commands(let commands): commands.map(\.fingerprint).joined(separator: "\n")
+            // A frame that has forgotten a step cannot tell that it has settled from that it never was.
+            case .refused(.alreadySettled(let path)), .refused(.staleTask(let path)): "refused: \(path) is over"
             case .refused(let rejection): "refused: \(rejection)"
             }
         }
