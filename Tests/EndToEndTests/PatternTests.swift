@@ -68,7 +68,7 @@ struct DemoAgent {
         var url: String?
         try await waitUntil("the agent is ready", deadline: .seconds(30)) {
             guard program.isRunning else { throw HarnessError("skein demo-agents ended:\n\(program.printed)") }
-            url = program.printed.firstMatch(of: / ready on (\S+)\n/).map { String($0.output.1) }
+            url = program.printed.firstMatch(of: /ready on (\S+)\n/).map { String($0.output.1) }
             return url != nil
         }
         return DemoAgent(url: url ?? "", program: program)

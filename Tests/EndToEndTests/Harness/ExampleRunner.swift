@@ -1,6 +1,7 @@
 // Carries out examples on a cluster and compares what comes of them with what they promise.
 
 import Foundation
+import Postgres
 import PostgresTestKit
 import Testing
 import WorkflowModel
