@@ -79,7 +79,7 @@ let package = Package(
         .target(
             name: "CommandLine",
             dependencies: [
-                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "Definitions", "RunStore", .log,
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "Expressions", "Definitions", "RunStore", .log,
                 .asyncHTTPClient, .httpTypes, .hummingbird, .nioCore, .nioHTTP1,
             ]),
 
@@ -109,7 +109,8 @@ let package = Package(
         .executableTarget(
             name: "skein-bench",
             dependencies: [
-                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1,
+                "WorkflowModel", "Patterns", "Expressions", "JSONSchema", "Definitions", "EmbeddedPostgres", "Postgres", "Programs", "Schema",
+                .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1,
             ]),
 
         // Tests, from the bottom up.

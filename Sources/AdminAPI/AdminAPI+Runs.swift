@@ -80,7 +80,7 @@ extension AdminAPI {
         },
         Route(
             method: .post, path: "/api/v1/runs/{id}:cancel", name: "cancelRun",
-            about: "Cancels a run. When the answer comes, nothing of it starts any more; what is under way is told to stop.",
+            about: "Cancels a run with everything below it. When the answer comes, nothing of it starts any more; what is under way is told to stop.",
             access: .scope(.write),
             body: .init(
                 contentTypes: ["application/json"], about: "Why; may be left out.",
@@ -125,17 +125,7 @@ extension AdminAPI {
 
     private func cancelRun(_ call: Call) async throws -> Response {
         let id = try call.runID()
-        var reason: String?
-        let body = try await call.body(upTo: configuration.bodyLimit)
-        if body.readableBytes > 0 {
-            let document: JSONText
-            do throws(JSONError) {
-                document = try JSONText(checking: body.readableBytesView)
-            } catch {
-                throw Problem(.malformedJSON, "The body is not valid: \(error).", [("offset", .int(Int64(error.offset)))])
-            }
-            reason = try Self.reason(document.value)
-        }
+        let reason = try await reason(in: call)
         guard let status = try await reader.cancel(id, reason: reason, in: call.namespace) else { throw Self.unknownRun(id) }
         guard status == "cancelling" else {
             throw Problem(
@@ -143,6 +133,19 @@ extension AdminAPI {
         }
         wakeFold()
         return .json(["run_id": .string(id.description), "status": "cancelling"], status: .accepted)
+    }
+
+    /// The reason in a body that may be missing.
+    func reason(in call: Call) async throws -> String? {
+        let body = try await call.body(upTo: configuration.bodyLimit)
+        guard body.readableBytes > 0 else { return nil }
+        let document: JSONText
+        do throws(JSONError) {
+            document = try JSONText(checking: body.readableBytesView)
+        } catch {
+            throw Problem(.malformedJSON, "The body is not valid: \(error).", [("offset", .int(Int64(error.offset)))])
+        }
+        return try Self.reason(document.value)
     }
 
     private static func reason(_ body: JSONValue) throws -> String? {

@@ -23,6 +23,7 @@ public final class AdminAPI: Sendable {
     let log: Logger
     let table: RouteTable
     let wakeFold: @Sendable () -> Void
+    let wakeWorkers: @Sendable () -> Void
     let gaugeSchedule = Mutex(GaugeSchedule())
 
     /// An API.
@@ -44,17 +45,18 @@ public final class AdminAPI: Sendable {
         self.metrics = metrics
         self.log = log
         self.wakeFold = wakeFold
+        self.wakeWorkers = wakeWorkers
         reader = RunReader(pool)
         submitter = Submitter(
             store: store, database: pool.configuration, timeout: configuration.submitTimeout, log: log, metrics: metrics,
-            wakeWorkers: wakeWorkers)
+            wakeWorkers: wakeWorkers, wakeFold: wakeFold)
         watcher = RunWatcher(reader, log: log)
         authenticator = Authenticator(pool, requiresKeys: configuration.requiresKeys, cacheTime: configuration.keyCacheTime)
         table = RouteTable(Self.routes)
     }
 
     /// All routes. The OpenAPI document describes exactly these.
-    static let routes: [Route] = workflowRoutes + submitRoutes + runRoutes + streamRoutes + fleetRoutes + healthRoutes
+    static let routes: [Route] = workflowRoutes + submitRoutes + runRoutes + orderRoutes + streamRoutes + fleetRoutes + healthRoutes
 
     /// Whether every request must carry a valid API key.
     public var requiresKeys: Bool { configuration.requiresKeys }

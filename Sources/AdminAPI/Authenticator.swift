@@ -11,6 +11,8 @@ import WorkflowModel
 struct Caller: Sendable, Hashable {
     let namespace: String
     let scopes: Set<ApiScope>
+    /// The name of the key; nil where nobody needs one.
+    var keyName: String?
 }
 
 /// Finds out who is asking. A key that was found valid is remembered for some seconds.
@@ -40,7 +42,7 @@ final class Authenticator: Sendable {
             if let named, named != owner.namespace {
                 throw Problem(.forbidden, "The API key belongs to the namespace \"\(owner.namespace)\", not to \"\(named)\".")
             }
-            caller = Caller(namespace: owner.namespace, scopes: owner.scopes)
+            caller = Caller(namespace: owner.namespace, scopes: owner.scopes, keyName: owner.name)
         } else {
             guard !requiresKeys else { throw Problem(.unauthenticated, "The request has no API key.") }
             try Self.refuseForeignPages(request)

@@ -103,6 +103,11 @@ extension ProblemCode {
                 title: "The run has no such step yet", happened: "No step of this path has started in the run.",
                 why: "Steps become visible when they start; a step of a block has the block's path in front.",
                 remedy: "GET /api/v1/runs/ID/steps lists the steps that have started.")
+        case .eventNotFound:
+            Page(
+                title: "There is no such event", happened: "The namespace has no event of this number.",
+                why: "The number may be of another namespace, or the event was decided long ago and has been removed by retention.",
+                remedy: "Use the `event_id` of the answer to the request that sent it.")
         case .nameMismatch:
             Page(
                 title: "The file names another workflow", happened: "The name in the path and the name in the file differ.",
@@ -132,6 +137,16 @@ extension ProblemCode {
             Page(
                 title: "The run has ended", happened: "The run reached its ending before the request; `run_status` says which.",
                 why: "A run has one ending, and it never changes.", remedy: "Nothing, or start another run.")
+        case .runConflict:
+            Page(
+                title: "The run's state does not allow this", happened: "The run has ended, is being cancelled, is not paused, or was paused with another run.",
+                why: "An order that does not fit is refused rather than kept for a moment when nobody expects it any more.",
+                remedy: "GET /api/v1/runs/ID/why says what the run is doing.")
+        case .eventRefused:
+            Page(
+                title: "The run refuses the event", happened: "The state machine is in a state that has no transition for this event, and its definition says `unexpected: reject`.",
+                why: "The workflow's author decided that a sender must know at once when an event comes at the wrong time.",
+                remedy: "Look at the run's state (GET /api/v1/runs/ID/steps), and send the event when the machine waits for it.")
         case .overloaded:
             Page(
                 title: "Too much is going on", happened: "A queue of requests is full, or the database was too slow. Nothing was done.",

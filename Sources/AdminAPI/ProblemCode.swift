@@ -44,6 +44,8 @@ public enum ProblemCode: String, Sendable, Hashable, CaseIterable {
     case runNotFound = "run_not_found"
     /// The step has not started, or does not exist.
     case stepNotFound = "step_not_found"
+    /// There is no such event.
+    case eventNotFound = "event_not_found"
 
     // What the request would do.
 
@@ -59,6 +61,10 @@ public enum ProblemCode: String, Sendable, Hashable, CaseIterable {
     case keyConflict = "key_conflict"
     /// The run has ended.
     case runEnded = "run_ended"
+    /// The run is in a state that the order does not fit.
+    case runConflict = "run_conflict"
+    /// The run's state machine does not expect the event, and refuses what it does not expect.
+    case eventRefused = "event_refused"
 
     // The service.
 
@@ -77,9 +83,9 @@ public enum ProblemCode: String, Sendable, Hashable, CaseIterable {
         case .malformedJSON, .invalidRequest, .invalidParameter, .invalidCursor: .badRequest
         case .unauthenticated: .unauthorized
         case .forbidden, .foreignOrigin: .forbidden
-        case .routeNotFound, .namespaceNotFound, .workflowNotFound, .versionNotFound, .runNotFound, .stepNotFound: .notFound
+        case .routeNotFound, .namespaceNotFound, .workflowNotFound, .versionNotFound, .runNotFound, .stepNotFound, .eventNotFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
-        case .keyConflict, .runEnded: .conflict
+        case .keyConflict, .runEnded, .runConflict, .eventRefused: .conflict
         case .bodyTooLarge, .inputTooLarge: .contentTooLarge
         case .nameMismatch, .invalidDefinition, .workflowNotRunnable, .invalidInput: .unprocessableContent
         case .overloaded, .databaseUnavailable, .schemaNotReady: .serviceUnavailable
@@ -97,8 +103,8 @@ public enum ProblemCode: String, Sendable, Hashable, CaseIterable {
         case .databaseUnavailable: 2
         case .schemaNotReady: 5
         case .malformedJSON, .invalidRequest, .invalidParameter, .invalidCursor, .unauthenticated, .forbidden, .foreignOrigin,
-            .routeNotFound, .namespaceNotFound, .workflowNotFound, .versionNotFound, .runNotFound, .stepNotFound, .methodNotAllowed,
-            .keyConflict, .runEnded, .bodyTooLarge, .inputTooLarge, .nameMismatch, .invalidDefinition, .workflowNotRunnable,
+            .routeNotFound, .namespaceNotFound, .workflowNotFound, .versionNotFound, .runNotFound, .stepNotFound, .eventNotFound, .methodNotAllowed,
+            .keyConflict, .runEnded, .runConflict, .eventRefused, .bodyTooLarge, .inputTooLarge, .nameMismatch, .invalidDefinition, .workflowNotRunnable,
             .invalidInput, .internalError:
             nil
         }

@@ -81,7 +81,7 @@ enum Schemas {
                 ("run_id", uuid), ("namespace", text), ("workflow", text), ("version", integer),
                 ("status", ["enum": .array(RunStatus.allCases.map { .string($0.rawValue) })]), ("is_cancelling", boolean),
                 ("is_quarantined", boolean), ("submitted_at", moment), ("started_at", optionalMoment), ("ended_at", optionalMoment),
-                ("duration_seconds", seconds), ("trigger", text), ("labels", optionalObject), ("deadline_at", optionalMoment),
+                ("duration_seconds", seconds), ("trigger", text), ("labels", optionalObject), ("deadline_at", optionalMoment), ("parent_run_id", ["type": ["string", "null"], "format": "uuid"]), ("parent_step", optionalText), ("source_run_id", ["type": ["string", "null"], "format": "uuid"]), ("root_run_id", uuid), ("depth", integer), ("paused_at", optionalMoment), ("paused_by", ["type": ["string", "null"], "format": "uuid"]), ("pause_reason", optionalText), ("draining", integer),
                 ("reason", optionalText), ("error_type", optionalText), ("error_message", optionalText), ("revision", integer),
                 ("history_length", integer), ("input", anything), ("output", anything), ("error", optionalObject),
             ], required: ["run_id", "namespace", "workflow", "version", "status", "submitted_at"])
@@ -104,6 +104,26 @@ enum Schemas {
                 ("run_id", uuid), ("seq", integer), ("event", text), ("step", optionalText), ("attempt", optionalInteger), ("at", moment),
                 ("body", anything),
             ], required: ["run_id", "seq", "event", "at"])
+        all["AcceptedEvent"] = object(
+            [
+                ("event_id", integer), ("namespace", text), ("event", text), ("run_id", ["type": ["string", "null"], "format": "uuid"]),
+                ("key", optionalText), ("source", optionalText), ("source_id", optionalText), ("actor", optionalText), ("data", anything),
+                ("at", moment), ("status", ["enum": ["buffered", "offered", "consumed", "refused", "dropped", "expired"]]),
+                ("taken_by", ["type": ["string", "null"], "format": "uuid"]), ("taken_by_step", optionalText),
+                ("decided_at", optionalMoment), ("reason", optionalText), ("expires_at", moment),
+            ], required: ["event_id", "event", "status", "at"])
+        all["Waiting"] = object(
+            [
+                ("step", optionalText), ("status", text), ("reason", text), ("detail", text), ("remedy", optionalText),
+                ("since", optionalMoment), ("until", optionalMoment),
+            ], required: ["step", "status", "reason", "detail"])
+        all["TraceItem"] = object(
+            [
+                ("level", integer), ("kind", ["enum": ["run", "step"]]), ("run_id", uuid), ("workflow", optionalText), ("step", optionalText),
+                ("verb", optionalText), ("status", text), ("wait_reason", optionalText), ("attempts", optionalInteger),
+                ("started_at", optionalMoment), ("ended_at", optionalMoment), ("duration_seconds", seconds), ("error", optionalText),
+                ("relation", optionalText),
+            ], required: ["level", "kind", "run_id", "status"])
         all["Agent"] = object([("agent", text), ("kind", text), ("workflows", texts)], required: ["agent", "kind", "workflows"])
         all["Worker"] = object(
             [

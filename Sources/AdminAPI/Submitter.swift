@@ -44,12 +44,13 @@ final class Submitter: Sendable {
     private let database: PostgresConfiguration
     private let timeout: Duration
     private let wakeWorkers: @Sendable () -> Void
+    private let wakeFold: @Sendable () -> Void
     private let log: Logger
     private let metrics: MetricsRegistry
 
     init(
         store: RunStore, database: PostgresConfiguration, timeout: Duration, log: Logger, metrics: MetricsRegistry,
-        wakeWorkers: @escaping @Sendable () -> Void
+        wakeWorkers: @escaping @Sendable () -> Void, wakeFold: @escaping @Sendable () -> Void
     ) {
         self.store = store
         self.database = database
@@ -57,6 +58,7 @@ final class Submitter: Sendable {
         self.log = log
         self.metrics = metrics
         self.wakeWorkers = wakeWorkers
+        self.wakeFold = wakeFold
     }
 
     /// Submits requests, at most `batchLimit` of them, in one transaction. When this returns, what was accepted is durable.
@@ -144,6 +146,8 @@ final class Submitter: Sendable {
             if accepted > 0 {
                 metrics.count(.runsSubmitted, by: accepted)
                 wakeWorkers()
+                // A run may begin with a wait, or have children that have ended already.
+                wakeFold()
             }
         } catch {
             guard !error.isTransient else { throw error }

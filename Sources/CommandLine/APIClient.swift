@@ -123,6 +123,7 @@ package struct APIClient: Sendable {
         case "run_not_found": fix = "`skein run list` shows the newest runs"
         case "key_conflict": fix = "repeat the first request as it was, or choose another --key"
         case "invalid_input": fix = "`skein workflow show NAME` shows the schema"
+        case "run_conflict", "event_refused": fix = "`skein run why RUN` says what the run is doing"
         case "schema_not_ready": fix = "run `skein migrate`"
         case "overloaded", "database_unavailable": fix = "try again in a moment; `skein doctor` looks for the cause"
         default: break

@@ -36,6 +36,27 @@ package struct RunBoard: Sendable {
     /// `name@version`.
     package var workflow: String { "\(run["workflow"]?.stringValue ?? "?")@\(run["version"]?.intValue.map(String.init) ?? "?")" }
 
+    /// What the run is to other runs: who started it, and what it followed.
+    package var relatives: [String] {
+        var lines: [String] = []
+        if let parent = run["parent_run_id"]?.stringValue {
+            lines.append("started by step \(Console.printable(run["parent_step"]?.stringValue ?? "")) of run \(parent)")
+        }
+        if let source = run["source_run_id"]?.stringValue {
+            lines.append("\(Console.printable(run["trigger"]?.stringValue ?? "follows")) of run \(source)")
+        }
+        if let reason = run["pause_reason"]?.stringValue { lines.append("paused: \(Console.printable(reason))") }
+        if let draining = run["draining"]?.intValue, draining > 0 {
+            lines.append("draining: \(draining) \(draining == 1 ? "attempt" : "attempts") still running")
+        }
+        for triggered in run["triggered"]?.arrayValue ?? [] {
+            lines.append(
+                "started \(Console.printable(triggered["workflow"]?.stringValue ?? "")) (\(Console.printable(triggered["trigger"]?.stringValue ?? ""))): run \(triggered["run_id"]?.stringValue ?? ""), \(triggered["status"]?.stringValue ?? "")"
+            )
+        }
+        return lines
+    }
+
     // MARK: As lines
 
     /// One line for each step.

@@ -17,7 +17,7 @@ extension Coordinator {
                         """
                         select extract(epoch from min(due_at) - skein.now())::double precision from
                                (select t.due_at from skein.timer t join skein.run r on r.run_id = t.run_id
-                                 where r.quarantined_at is null order by t.due_at limit 1) as first
+                                 where r.quarantined_at is null and r.paused_at is null and not t.held order by t.due_at limit 1) as first
                         """)[0].doubleOrNull(0)
                 }
                 failures = 0
@@ -34,6 +34,30 @@ extension Coordinator {
                 pause = BackOffDelay.after(failures)
             }
             await timerWakeup.wait(upTo: pause)
+        }
+    }
+
+    private static let mostNamesAtOnce: Int32 = 500
+
+    // Brings events and waits together. Whoever writes one of them wakes its own coordinator; for the others' it is a matter of the poll.
+    func matchWaits() async {
+        var failures = 0
+        while !Task.isCancelled {
+            do {
+                let (handed, looked) = try await pool.withConnection { connection in
+                    let row = try await connection.query("select handed, looked_at from skein.match_waits_v1($1)", [.int32(Self.mostNamesAtOnce)])[0]
+                    return (row.int32(0), row.int32(1))
+                }
+                failures = 0
+                if handed > 0 { foldWakeup.signal() }
+                if looked > 0 { continue }
+            } catch {
+                failures += 1
+                if !Task.isCancelled, failures == 1 || failures % 20 == 0 {
+                    log.warning("Events could not be matched; trying again", metadata: [.error: "\(error)", .count: "\(failures)"])
+                }
+            }
+            await matchWakeup.wait(upTo: failures > 0 ? BackOffDelay.after(failures) : configuration.pollInterval * Double.random(in: 0.75...1))
         }
     }
 
@@ -94,6 +118,13 @@ extension Coordinator {
                                  order by expires_at limit 1000 for update skip locked)
                         """).affected
                     if removed > 0 { self.metrics.count(.rowsRemoved, "run_key", by: removed) }
+                    for (statement, kind) in [
+                        ("select skein.remove_leftovers_v1($1)" as SQL, "leftover"),
+                        ("select skein.expire_events_v1(interval '7 days', $1)", "event"),
+                    ] {
+                        let removed = try await connection.query(statement, [.int32(Self.mostRowsAtOnce)])[0].int32(0)
+                        if removed > 0 { self.metrics.count(.rowsRemoved, kind, by: Int(removed)) }
+                    }
                     try await self.dropHistory(connection)
                 }
                 try? await Task.sleep(for: .seconds(600))

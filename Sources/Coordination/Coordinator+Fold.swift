@@ -49,6 +49,7 @@ extension Coordinator {
     private func note(_ report: FoldReport, took duration: Duration) {
         if report.tasksReady > 0 { wakeWorkers() }
         if report.timersSet > 0 { timerWakeup.signal() }
+        if report.waitsToMatch > 0 { matchWakeup.signal() }
         guard report.runs > 0 else { return }
         metrics.observe(.foldDuration, duration: duration)
         metrics.observe(.foldBatchSize, size: report.inputs)

@@ -17,6 +17,7 @@ public final class Coordinator: Service {
     public let pool: PostgresPool
     let foldWakeup = Wakeup()
     let timerWakeup = Wakeup()
+    let matchWakeup = Wakeup()
     private let notifier: PostgresNotifier
     private let listener: PostgresListener
 
@@ -43,6 +44,7 @@ public final class Coordinator: Service {
                 group.addTask { await self.wakeOnNotifications() }
                 group.addTask { await self.foldUntilCancelled() }
                 group.addTask { await self.fireTimers() }
+                group.addTask { await self.matchWaits() }
                 group.addTask { await self.reap() }
                 group.addTask { await self.doChores() }
             }
@@ -53,7 +55,10 @@ public final class Coordinator: Service {
     public func wakeWorkers() { notifier.notify(WakeChannel.tasks) }
 
     /// Says that there may be something to fold, once it is committed.
-    public func wakeFold() { foldWakeup.signal() }
+    public func wakeFold() {
+        foldWakeup.signal()
+        matchWakeup.signal()
+    }
 
     private func wakeOnNotifications() async {
         for await _ in listener.notifications() {

@@ -15,13 +15,15 @@ final class BlockScope {
     let parent: StepScope?
     /// The ids that are there.
     private(set) lazy var names = ids.compactMap { $0 }
+    private let loops: Set<Int>
     private let indices: [String: Int]
     // By step, the number of the last search that came past it.
     private var visits: [Int]
     private var search = 0
 
-    init(ids: [String?], needs: [[String]]?, parent: StepScope?) {
+    init(ids: [String?], loops: Set<Int> = [], needs: [[String]]?, parent: StepScope?) {
         self.ids = ids
+        self.loops = loops
         self.parent = parent
         var indices: [String: Int] = [:]
         for (index, id) in ids.enumerated() {
@@ -34,6 +36,9 @@ final class BlockScope {
 
     /// Where the step with this id stands in the block.
     func index(of id: String) -> Int? { indices[id] }
+
+    /// Whether the step is a loop.
+    func isLoop(_ index: Int) -> Bool { loops.contains(index) }
 
     /// Whether the step `earlier` has settled whenever `later` begins.
     func settles(_ earlier: Int, before later: Int) -> Bool {
@@ -93,7 +98,7 @@ struct StepScope {
 
     enum Answer {
         /// The step has settled by then.
-        case settled
+        case settled(isLoop: Bool)
         /// It is this step itself, or one that holds it.
         case itself
         /// It comes later in the sequence.
@@ -109,9 +114,10 @@ struct StepScope {
         var scope: StepScope? = self
         while let here = scope {
             if let target = here.block.index(of: id) {
-                guard let index = here.index else { return .settled }
+                let settled = Answer.settled(isLoop: here.block.isLoop(target))
+                guard let index = here.index else { return settled }
                 if target == index { return .itself }
-                if here.block.settles(target, before: index) { return .settled }
+                if here.block.settles(target, before: index) { return settled }
                 switch here.block.rule {
                 case .sequence: return .later
                 case .graph: return .unordered

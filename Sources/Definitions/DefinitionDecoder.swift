@@ -8,6 +8,14 @@ public struct DecodedDefinition: Sendable {
     public let definition: WorkflowDefinition?
     /// Everything that was found, in the order of the file.
     public let diagnostics: [Diagnostic]
+    /// The workflows that it starts: sub-workflows and chained ones, in the order of the file.
+    public let calls: [WorkflowReference]
+
+    init(definition: WorkflowDefinition?, diagnostics: [Diagnostic], calls: [WorkflowReference] = []) {
+        self.definition = definition
+        self.diagnostics = diagnostics
+        self.calls = calls
+    }
 
     /// Whether the definition can be registered. Warnings do not count.
     public var isValid: Bool { definition != nil }
@@ -55,20 +63,24 @@ public enum DefinitionDecoder {
 
     /// Decodes what the database holds: a definition that was checked when it was registered. Its expressions are not compiled again.
     public static func decode(json: JSONValue) -> DecodedDefinition {
-        var reader = DefinitionReader(options: DecodingOptions(allowNoop: true), source: nil)
+        var reader = DefinitionReader(options: DecodingOptions(allowNoop: true, parts: Set(LanguagePart.allCases)), source: nil)
         return finish(&reader, DocumentNode(json))
     }
 
     /// Decodes an agent alone, as `DefinitionEncoder.json(agent:)` wrote it; nil when this release does not understand it.
     public static func decode(agent json: JSONValue) -> AgentDefinition? {
-        var reader = DefinitionReader(options: DecodingOptions(allowNoop: true), source: nil)
+        var reader = DefinitionReader(options: DecodingOptions(allowNoop: true, parts: Set(LanguagePart.allCases)), source: nil)
         let agent = reader.agent(Field(node: DocumentNode(json), path: .root))
         return reader.bag.errorCount == 0 ? agent : nil
     }
 
     private static func finish(_ reader: inout DefinitionReader, _ root: DocumentNode) -> DecodedDefinition {
         let definition = reader.workflow(Field(node: root, path: .root))
-        return DecodedDefinition(definition: reader.bag.errorCount == 0 ? definition : nil, diagnostics: reader.bag.sorted)
+        if reader.source != nil, let name = definition?.name, !name.isEmpty {
+            for call in reader.calls where call.workflow == name && call.isCertain { reader.bag.add(call.recursion(along: [name])) }
+        }
+        return DecodedDefinition(
+            definition: reader.bag.errorCount == 0 ? definition : nil, diagnostics: reader.bag.sorted, calls: reader.calls)
     }
 
     // JSON begins with a brace and a quoted key. So may a YAML file; it is JSON unless it can only be read as YAML.

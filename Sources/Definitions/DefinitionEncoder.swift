@@ -26,55 +26,23 @@ public enum DefinitionEncoder {
             object["agents"] = .object(agents)
         }
         object["timeout"] = definition.timeout.map(duration)
-        if !definition.labels.isEmpty {
-            var labels = JSONObject()
-            for (key, value) in definition.labels.sorted(by: { $0.key < $1.key }) { labels[key] = .string(value) }
-            object["labels"] = .object(labels)
-        }
+        if !definition.labels.isEmpty { object["labels"] = labels(definition.labels) }
         if definition.priority != 0 { object["priority"] = .int(Int64(definition.priority)) }
         if definition.queue != "default" { object["queue"] = .string(definition.queue) }
         put(definition.body, into: &object)
         object["output"] = definition.output
-        return .object(object)
-    }
-
-    private static func put(_ block: Block, into object: inout JSONObject) {
-        let steps = JSONValue.array(block.steps.map(step))
-        switch block {
-        case .steps: object["steps"] = steps
-        case .graph: object["graph"] = steps
+        for (key, chains) in [
+            ("onSuccess", definition.onSuccess), ("onFailure", definition.onFailure), ("onCancel", definition.onCancel),
+        ] where !chains.isEmpty {
+            object[key] = .array(chains.map(chain))
         }
-    }
-
-    private static func step(_ step: Step) -> JSONValue {
-        var object = JSONObject()
-        object["id"] = .string(step.id)
-        object["if"] = step.condition.map { .string($0) }
-        if !step.needs.isEmpty { object["needs"] = .array(step.needs.map { .string($0) }) }
-        switch step.verb {
-        case .agent(.named(let name)): object["agent"] = .string(name)
-        case .agent(.inline(let definition)): object["agent"] = agent(definition)
-        case .set(let value): object["set"] = value
-        case .block(let block):
-            var inner = JSONObject()
-            put(block, into: &inner)
-            object["do"] = .object(inner)
-        }
-        object["with"] = step.with
-        object["result"] = step.resultSchema
-        object["output"] = step.output
-        object["timeout"] = step.timeout.map(duration)
-        object["retry"] = step.retry.map(retry)
-        if step.onError != .fail { object["onError"] = .string(step.onError.rawValue) }
-        object["queue"] = step.queue.map { .string($0) }
-        object["priority"] = step.priority.map { .int(Int64($0)) }
         return .object(object)
     }
 
     /// The normal form of an agent alone, as workers get it.
     public static func json(agent: AgentDefinition) -> JSONValue { Self.agent(agent) }
 
-    private static func agent(_ agent: AgentDefinition) -> JSONValue {
+    static func agent(_ agent: AgentDefinition) -> JSONValue {
         var object = JSONObject()
         object["kind"] = .string(agent.kind.name)
         switch agent.kind {
@@ -105,7 +73,7 @@ public enum DefinitionEncoder {
         return .object(object)
     }
 
-    private static func retry(_ policy: RetryPolicy) -> JSONValue {
+    static func retry(_ policy: RetryPolicy) -> JSONValue {
         .array(
             policy.entries.map { entry in
                 var object = JSONObject()
@@ -121,7 +89,13 @@ public enum DefinitionEncoder {
             })
     }
 
-    private static func duration(_ duration: Duration) -> JSONValue { .string(DurationText.format(duration)) }
+    static func labels(_ labels: [String: String]) -> JSONValue {
+        var object = JSONObject()
+        for (key, value) in labels.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) { object[key] = .string(value) }
+        return .object(object)
+    }
+
+    static func duration(_ duration: Duration) -> JSONValue { .string(DurationText.format(duration)) }
 }
 
 /// The SHA-256 of the canonical normal form, in hexadecimal: two files with the same meaning have the same hash, however they are written.

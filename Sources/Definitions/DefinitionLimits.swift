@@ -23,13 +23,19 @@ public struct DecodingOptions: Sendable, Hashable {
     public var allowNoop: Bool
     /// The agents that are registered, beside those that the file brings along.
     public var registeredAgents: [String]
+    /// The parts of the language that are taken; the others are refused as not yet there.
+    public var parts: Set<LanguagePart>
     /// The bounds of the text.
     public var limits: DefinitionLimits
 
     /// Options; the defaults are those of registration.
-    public init(allowNoop: Bool = false, registeredAgents: [String] = [], limits: DefinitionLimits = DefinitionLimits()) {
+    public init(
+        allowNoop: Bool = false, registeredAgents: [String] = [], parts: Set<LanguagePart> = LanguagePart.released,
+        limits: DefinitionLimits = DefinitionLimits()
+    ) {
         self.allowNoop = allowNoop
         self.registeredAgents = registeredAgents
+        self.parts = parts
         self.limits = limits
     }
 }

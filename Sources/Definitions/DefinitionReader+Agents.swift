@@ -10,12 +10,7 @@ extension DefinitionReader {
         }
         var agents: [NamedAgent] = []
         for member in members {
-            if !NamePattern.agent.matches(member.key) {
-                reportKey(
-                    .invalidName, "\(Wording.quoted(member.key)) cannot be the name of an agent: it takes \(NamePattern.agent.rule)",
-                    member,
-                    in: field.path, fix: NamePattern.agent.made(from: member.key).map { "for example \($0)" })
-            }
+            checkName(of: member, .agent, in: field.path)
             agentNames.append(member.key)
             if let agent = self.agent(field.member(member)) { agents.append(NamedAgent(name: member.key, agent: agent)) }
         }
@@ -72,7 +67,7 @@ extension DefinitionReader {
 
     // MARK: HTTP
 
-    private static let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+    static let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
     // What the HTTP client writes itself; a second one would make the request ambiguous.
     private static let reservedHeaders = ["content-length", "transfer-encoding", "connection", "host"]
 

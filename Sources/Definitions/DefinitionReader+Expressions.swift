@@ -3,50 +3,6 @@
 import Expressions
 import WorkflowModel
 
-/// Where an expression stands.
-enum ExpressionPlace {
-    /// A step's `if`, `with` or `set`.
-    case step(String, StepScope)
-    /// A step's own `output`.
-    case stepOutput(StepScope)
-    /// The output of the run.
-    case workflowOutput(StepScope?)
-    /// An agent's own settings; where secrets are put in, the worker does it when it calls the agent.
-    case agent(secrets: Bool)
-    /// The condition by which an agent's answer is a success.
-    case agentSuccess
-
-    /// The names in scope.
-    var roots: [String] {
-        switch self {
-        case .step, .workflowOutput: ["input", "steps", "run"]
-        case .stepOutput: ["input", "steps", "run", "result"]
-        case .agent: ["with"]
-        case .agentSuccess: ["status", "headers", "result", "with"]
-        }
-    }
-
-    /// The steps in scope.
-    var steps: StepScope? {
-        switch self {
-        case .step(_, let scope), .stepOutput(let scope): scope
-        case .workflowOutput(let scope): scope
-        case .agent, .agentSuccess: nil
-        }
-    }
-
-    /// The place, as messages name it.
-    var words: String {
-        switch self {
-        case .step(let key, _): "a step's `\(key)`"
-        case .stepOutput: "a step's `output`"
-        case .workflowOutput: "the workflow's `output`"
-        case .agent: "an agent's settings"
-        case .agentSuccess: "an agent's `success`"
-        }
-    }
-}
-
 extension DefinitionReader {
     /// The most broken expressions of one text that are reported: each costs another look at the whole text.
     private static let brokenLimit = 8
@@ -173,6 +129,46 @@ extension DefinitionReader {
         report(
             .constantCondition, "this condition is always \(value)", at: field,
             fix: value ? "leave it out" : "remove the step, or make the condition depend on data")
+    }
+
+    // MARK: Collections
+
+    /// What gives the items of a loop: one expression, bare or in `${{ }}`, or a list that may hold some. The result is a template.
+    mutating func collection(_ field: Field, _ place: ExpressionPlace) -> JSONValue? {
+        if field.elements != nil { return template(field, place) }
+        guard let text = field.string else {
+            var fix = "for example ${{ input.items }}"
+            if case .scalar(.int(let count)) = field.node.content { fix = "to count, write range(\(count))" }
+            wrongType(field, expected: "an expression that gives a list, or a list", fix: fix)
+            return nil
+        }
+        guard source != nil else { return .string(text) }
+        guard let bare = self.expression(text, field, place, expecting: .collection) else { return nil }
+        return .string("${{ \(bare) }}")
+    }
+
+    // Checks a text that is one expression. The result is its bare source.
+    private mutating func expression(
+        _ text: String, _ field: Field, _ place: ExpressionPlace, expecting: NameCheck.Expectation
+    ) -> String? {
+        do throws(ExpressionError) {
+            let bare = try bareExpression(text)
+            let offset = bareOffset(text)
+            guard bare.utf8.contains(where: { $0 > 0x20 }) else {
+                report(.expressionSyntax, "the expression is empty", at: field, fix: "write one")
+                return nil
+            }
+            do throws(ExpressionError) {
+                check(try CompiledExpression(bare), at: offset, in: field, place, expecting: expecting)
+            } catch {
+                report(error, at: offset, in: field)
+                return nil
+            }
+            return bare
+        } catch {
+            report(error, at: error.textOffset, in: field)
+            return nil
+        }
     }
 
     // MARK: One expression

@@ -11,6 +11,13 @@ extension DefinitionReader {
         return nil
     }
 
+    mutating func boolean(_ field: Field) -> Bool? {
+        if case .scalar(.bool(let value)) = field.node.content { return value }
+        let words = ["yes": "true", "on": "true", "no": "false", "off": "false"]
+        wrongType(field, expected: "true or false", fix: words[field.string?.lowercased() ?? ""].map { "write \($0)" })
+        return nil
+    }
+
     mutating func integer(_ field: Field, in range: ClosedRange<Int>) -> Int? {
         guard case .scalar(.int(let value)) = field.node.content else {
             wrongType(field, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
@@ -155,7 +162,7 @@ enum SizeText {
 
 /// How names are formed.
 enum NamePattern {
-    case workflow, step, agent, queue, label
+    case workflow, step, agent, queue, label, branch, state, variable, event
 
     /// What the name is for.
     var what: String {
@@ -165,6 +172,10 @@ enum NamePattern {
         case .agent: "the name of an agent"
         case .queue: "the name of a queue"
         case .label: "a label"
+        case .branch: "the name of a branch"
+        case .state: "the name of a state"
+        case .variable: "the name of a variable"
+        case .event: "the name of an event"
         }
     }
 
@@ -172,32 +183,51 @@ enum NamePattern {
     var rule: String {
         switch self {
         case .workflow: "a-z first, then a-z, 0-9 and -, up to 64 characters"
-        case .step: "a-z first, then a-z, 0-9 and _, up to 64 characters"
+        case .step, .branch, .state, .variable: "a-z first, then a-z, 0-9 and _, up to 64 characters"
+        case .event: "letters, digits, ., -, _, : and /, up to 128 characters"
         case .agent: "a-z first, then a-z, 0-9, - and _, up to 64 characters"
         case .queue: "a-z first, then a-z, 0-9, -, _ and ., up to 64 characters"
         case .label: "letters, digits, -, _, . and /, up to 64 characters"
         }
     }
 
-    private func allows(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x61...0x7A, 0x30...0x39: true
-        case 0x2D: self != .step
-        case 0x5F: self != .workflow
-        case 0x2E: self == .queue || self == .label
-        case 0x2F, 0x41...0x5A: self == .label
-        default: false
+    /// The most characters.
+    var limit: Int { self == .event ? 128 : 64 }
+
+    /// The names as a regular expression.
+    var pattern: String {
+        switch self {
+        case .workflow: "^[a-z][a-z0-9-]{0,63}$"
+        case .step, .branch, .state, .variable: "^[a-z][a-z0-9_]{0,63}$"
+        case .agent: "^[a-z][a-z0-9_-]{0,63}$"
+        case .queue: "^[a-z][a-z0-9._-]{0,63}$"
+        case .label: "^[A-Za-z0-9._/-]{1,64}$"
+        case .event: "^[A-Za-z0-9._:/-]{1,128}$"
         }
     }
 
+    private func allows(_ byte: UInt8) -> Bool {
+        switch self {
+        case .workflow: Self.isLower(byte) || byte == 0x2D
+        case .step, .branch, .state, .variable: Self.isLower(byte) || byte == 0x5F
+        case .agent: Self.isLower(byte) || byte == 0x2D || byte == 0x5F
+        case .queue: Self.isLower(byte) || byte == 0x2D || byte == 0x5F || byte == 0x2E
+        case .label: Self.isLower(byte) || Self.isUpper(byte) || byte == 0x5F || (0x2D...0x2F).contains(byte)
+        case .event: Self.isLower(byte) || Self.isUpper(byte) || byte == 0x5F || (0x2D...0x2F).contains(byte) || byte == 0x3A
+        }
+    }
+
+    private static func isLower(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) }
+    private static func isUpper(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte) }
+
     func matches(_ text: String) -> Bool {
-        guard let first = text.utf8.first, text.utf8.count <= 64 else { return false }
-        return (self == .label || (first >= 0x61 && first <= 0x7A)) && text.utf8.allSatisfy(allows)
+        guard let first = text.utf8.first, text.utf8.count <= limit else { return false }
+        return (self == .label || self == .event || (first >= 0x61 && first <= 0x7A)) && text.utf8.allSatisfy(allows)
     }
 
     /// A name near to the text.
     func made(from text: String) -> String? {
-        let joint: UInt8 = self == .step ? 0x5F : 0x2D
+        let joint: UInt8 = allows(0x2D) ? 0x2D : 0x5F
         var bytes: [UInt8] = []
         for byte in text.lowercased().utf8 {
             if allows(byte) {

@@ -24,12 +24,35 @@ extension DefinitionReader {
         if let labels = entries["labels"] { definition.labels = self.labels(labels) }
         if let priority = entries["priority"] { definition.priority = integer(priority, in: Self.priorities) ?? 0 }
         if let queue = entries["queue"] { definition.queue = name(queue, .queue) ?? "" }
-        let body = self.body(entries, "a workflow", parent: nil)
+        let body = self.body(entries, "a workflow", in: Surroundings())
         if let body { definition.body = body.block }
         if let output = entries["output"] {
-            definition.output = template(output, .workflowOutput(body.map { StepScope(block: $0.scope, index: nil) }))
+            let scope = body?.scope.map { StepScope(block: $0, index: nil) }
+            definition.output = template(output, .workflowOutput(Surroundings(steps: scope)))
         }
+        definition.onSuccess = chains("onSuccess", entries, ["output"])
+        definition.onFailure = chains("onFailure", entries, ["error"])
+        definition.onCancel = chains("onCancel", entries, [])
         return definition
+    }
+
+    private mutating func chains(_ key: String, _ entries: Entries, _ names: [String]) -> [Chain] {
+        guard let field = entries[key] else { return [] }
+        guard let elements = field.elements else {
+            wrongType(field, expected: "a list of workflows", fix: field.string.map { "write [ { workflow: \($0) } ]" })
+            return []
+        }
+        return elements.compactMap { element in
+            guard let entries = self.entries(element, .chain) else { return nil }
+            var chain = Chain(workflow: "")
+            let isCertain = key == "onSuccess" && entries["if"] == nil
+            if let workflow = required("workflow", in: entries, "a chained workflow", fix: "add workflow: NAME") {
+                chain.workflow = workflowName(workflow, isCertain: isCertain) ?? ""
+            }
+            if let with = entries["with"] { chain.with = template(with, .chain(key, extra: names)) }
+            if let condition = entries["if"] { chain.condition = self.condition(condition, .chain(key, extra: names)) }
+            return chain
+        }
     }
 
     private mutating func defaults(_ field: Field) -> StepDefaults {
@@ -37,7 +60,7 @@ extension DefinitionReader {
         return StepDefaults(timeout: entries["timeout"].flatMap { duration($0) }, retry: entries["retry"].flatMap { self.retry($0) })
     }
 
-    private mutating func labels(_ field: Field) -> [String: String] {
+    mutating func labels(_ field: Field) -> [String: String] {
         guard let members = field.members else {
             wrongType(field, expected: "a mapping of names to texts")
             return [:]

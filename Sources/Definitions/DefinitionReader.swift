@@ -9,6 +9,10 @@ struct DefinitionReader {
     var bag = DiagnosticBag()
     /// The agents that steps may name.
     var agentNames: [String] = []
+    /// The workflows that are started, in the order in which they were read.
+    var calls: [WorkflowReference] = []
+    /// Whether what is being read happens in every run that gets so far.
+    var isCertain = true
     // How many more words may be compared: a huge file with a mistake in every line gets no suggestions towards its end.
     private var comparisons = 50_000
 
@@ -44,6 +48,14 @@ struct DefinitionReader {
                 length: member.key.unicodeScalars.count, fix: fix))
     }
 
+    /// Reports a key that the user has named, where it is not formed as such names are.
+    mutating func checkName(of member: DocumentMember, _ pattern: NamePattern, in parent: DocumentPath) {
+        if pattern.matches(member.key) { return }
+        reportKey(
+            .invalidName, "\(Wording.quoted(member.key)) cannot be \(pattern.what): it takes \(pattern.rule)", member, in: parent,
+            fix: pattern.made(from: member.key).map { "for example \($0)" })
+    }
+
     mutating func wrongType(_ field: Field, expected: String, fix: String? = nil) {
         report(.wrongType, "\(Self.subject(field)) takes \(expected), but this is \(field.node.kindName)", at: field, fix: fix)
     }
@@ -63,10 +75,18 @@ struct DefinitionReader {
     /// A mapping whose keys have been checked against a vocabulary.
     struct Entries {
         let field: Field
+        let vocabulary: Vocabulary
         let members: [DocumentMember]
+        let parts: Set<LanguagePart>
 
         func member(_ key: String) -> DocumentMember? { members.first { $0.key == key } }
-        subscript(key: String) -> Field? { member(key).map { field.member($0) } }
+
+        /// The value of a key; nil where the key is not there, or not yet.
+        subscript(key: String) -> Field? {
+            guard let member = member(key) else { return nil }
+            if let part = vocabulary.key(key)?.part, !parts.contains(part) { return nil }
+            return field.member(member)
+        }
     }
 
     /// Takes a mapping and reports the keys that do not belong into it.
@@ -75,9 +95,11 @@ struct DefinitionReader {
             report(.wrongType, "\(vocabulary.what) is a mapping, but this is \(field.node.kindName)", at: field)
             return nil
         }
-        for member in members where !vocabulary.known.contains(member.key) {
+        for member in members {
             if bag.isFull { break }
-            if vocabulary.later.contains(member.key) {
+            let key = vocabulary.key(member.key)
+            if let key, key.part.map({ options.parts.contains($0) }) ?? true { continue }
+            if key != nil || vocabulary.later.contains(member.key) {
                 reportKey(
                     .notYet, "`\(member.key)` belongs to the language, but this release cannot run it yet", member, in: field.path,
                     fix: "leave it out for now")
@@ -86,9 +108,10 @@ struct DefinitionReader {
             let suggestion = vocabulary.suggestion(for: member.key)
             reportKey(
                 .unknownKey, "\(vocabulary.what) has no key \(Wording.quoted(member.key))", member, in: field.path,
-                fix: suggestion.map { "did you mean \"\($0)\"?" } ?? "\(vocabulary.what) has \(Wording.either(vocabulary.known))")
+                fix: suggestion.map { "did you mean \"\($0)\"?" }
+                    ?? "\(vocabulary.what) has \(Wording.either(vocabulary.names(in: options.parts)))")
         }
-        return Entries(field: field, members: members)
+        return Entries(field: field, vocabulary: vocabulary, members: members, parts: options.parts)
     }
 
     /// The value of a key that must be there.

@@ -219,6 +219,82 @@ extension DiagnosticCode {
                 happened: "A `set` or `do` step has a key that only a call of an agent can use.",
                 why: "It would be ignored, and with it what it was to do.", remedy: "Move it to the agent steps, or leave it out.")
 
+        case .conflictingKeys:
+            Page(
+                title: "keys that exclude each other", happened: "A mapping has two keys of which only one can mean something.",
+                why: "One of them would be ignored without a word, and nobody could tell which.",
+                remedy: "Remove one of them, or move it to the place that the message names.")
+        case .reservedName:
+            Page(
+                title: "a name that is taken", happened: "`as` gives the item of a loop a name that means something else in expressions.",
+                why: "The body of the loop could not reach what the name stands for elsewhere.", remedy: "Choose another name.")
+        case .unconditionalRecursion:
+            Page(
+                title: "workflows that start each other without end",
+                happened: "Every run of the workflow starts a run of itself, directly or by way of other workflows.",
+                why: "Nothing ends the circle but the cap on its depth, so every run would fail.",
+                remedy: "Let one of the steps depend on data: give it an `if`, or put it into a `switch`.")
+        case .unsafeRetry:
+            Page(
+                title: "a retry of an unsafe step",
+                happened: "A step with `effect: unsafe` has a retry policy for failures after which the request may have arrived.",
+                why: "The agent would do everything a second time: pay twice, send twice.",
+                remedy: "Retry only failures of requests that never arrived (`on: [connect, tls, rateLimited]`), or let the agent use the "
+                    + "idempotency key that every attempt carries and write `effect: idempotent`.")
+
+        // Loops and joins.
+        case .severalLoops:
+            Page(
+                title: "more than one loop", happened: "A step has more than one of `each`, `while` and `until`.",
+                why: "Nobody could tell which of them is inside the other.",
+                remedy: "Keep one. A nested loop is a step of its own, in the `do` of the outer one; `breakIf` ends an `each` loop early.")
+        case .unboundedLoop:
+            Page(
+                title: "a loop without a bound", happened: "A `while` or `until` loop has no `maxIterations`.",
+                why: "A condition that never changes would keep the run going for ever, with an agent called each time.",
+                remedy: "Add `maxIterations`: the loop fails when it would need more.")
+        case .misplacedLoopSetting:
+            Page(
+                title: "a setting that this loop has no use for",
+                happened: "A key that belongs to loops stands on a step that is none, or on another kind of loop.",
+                why: "It would be ignored without a word.",
+                remedy: "`as`, `batch` and `maxParallel` go with `each`; `initial` and `every` go with `while` and `until`; a `parallel` has "
+                    + "its `join` below the verb.")
+        case .shareWithoutTotal:
+            Page(
+                title: "a share of an unknown number", happened: "A `while` or `until` loop has a percentage or a ratio in its `join`.",
+                why: "How many iterations there will be is known only when the loop has ended.", remedy: "Write a number.")
+        case .invalidShare:
+            Page(
+                title: "no percentage", happened: "A text that should be a percentage is none.",
+                why: "How much may fail, or must succeed, has to be known before the run.",
+                remedy: "Write a number from 0 to 100 with a percent sign, such as 10% or 2.5%.")
+        case .joinNeverHolds:
+            Page(
+                title: "a join that decides nothing",
+                happened: "A join policy asks for more branches than there are, or lets all of them fail.",
+                why: "The step could only fail, or could not fail at all.", remedy: "Choose a number that fits the branches.")
+        case .misplacedElse:
+            Page(
+                title: "`else` before other cases", happened: "The `else` of a `switch` is not its last entry.",
+                why: "Cases are tried in order, so those behind it would never run.", remedy: "Move it to the end.")
+
+        // State machines.
+        case .unknownState:
+            Page(
+                title: "an unknown state", happened: "`initial`, a transition or an expression names a state that the machine does not have.",
+                why: "The machine could not go there.", remedy: "Correct the name, or add the state.")
+        case .unreachableState:
+            Page(
+                title: "a state that is never entered", happened: "No chain of transitions leads from the initial state to this one.",
+                why: "It would be dead text; usually a transition names another state by mistake.",
+                remedy: "Name it in a transition, or remove it.")
+        case .deadEnd:
+            Page(
+                title: "a state without a way to the end", happened: "A state is not final, and no chain of transitions leads to a final one.",
+                why: "A run that enters it would never end.",
+                remedy: "Add a transition towards a final state (`next`, `on`, `after`), or make the state `final`.")
+
         // Agents.
         case .unknownAgent:
             Page(
@@ -272,6 +348,23 @@ extension DiagnosticCode {
                 title: "a word that is no failure type", happened: "An entry of `on` looks like a failure type but is none.",
                 why: "It is taken for one of the agent's own codes, so the entry may never match.",
                 remedy: "Correct the spelling, or leave it if it is a code of the agent.")
+        case .unreachableStep:
+            Page(
+                title: "a step that never runs", happened: "A step stands behind a `fail` or `succeed` that has no condition.",
+                why: "The block has always ended by then.", remedy: "Give the `fail` or `succeed` an `if`, or remove what comes after it.")
+        case .unreachableTransition:
+            Page(
+                title: "a transition that is never tried", happened: "A transition stands behind one without a guard.",
+                why: "Transitions are tried in order, and the one without a guard is always taken.",
+                remedy: "Put the transition without `if` last.")
+        case .mayGetStuck:
+            Page(
+                title: "a state that may find no way", happened: "All transitions of `next` have guards, and neither event nor time can help.",
+                why: "When no guard holds, the machine fails there.", remedy: "Let the last transition of `next` be one without `if`.")
+        case .hiddenVariable:
+            Page(
+                title: "a variable that hides another one", happened: "A loop inside another one gives its item the same name.",
+                why: "The body of the inner loop cannot see the item of the outer one.", remedy: "Name them differently with `as`.")
         }
     }
 }

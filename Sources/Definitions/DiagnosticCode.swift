@@ -94,6 +94,41 @@ public enum DiagnosticCode: String, Sendable, Hashable, CaseIterable {
     /// A modifier that the step's verb has no use for.
     case misplacedModifier = "E2138"
 
+    /// Two keys that exclude each other.
+    case conflictingKeys = "E2145"
+    /// A name that means something else in expressions.
+    case reservedName = "E2146"
+    /// Workflows that always start each other.
+    case unconditionalRecursion = "E2147"
+    /// A retry that could do everything a second time.
+    case unsafeRetry = "E2148"
+
+    // Loops and joins.
+
+    /// A step with more than one of `each`, `while` and `until`.
+    case severalLoops = "E2150"
+    /// A loop that nothing ends.
+    case unboundedLoop = "E2151"
+    /// A setting of loops on a step that is none, or on another kind of loop.
+    case misplacedLoopSetting = "E2152"
+    /// A share where no total is known.
+    case shareWithoutTotal = "E2153"
+    /// A text that is no percentage.
+    case invalidShare = "E2154"
+    /// A join policy that can never hold, or always does.
+    case joinNeverHolds = "E2155"
+    /// An `else` in front of other cases.
+    case misplacedElse = "E2156"
+
+    // State machines.
+
+    /// A state is named that does not exist.
+    case unknownState = "E2160"
+    /// A state that no way leads to.
+    case unreachableState = "E2161"
+    /// A state from which no way leads to an end.
+    case deadEnd = "E2162"
+
     // Agents.
 
     /// An agent that nobody knows.
@@ -119,6 +154,15 @@ public enum DiagnosticCode: String, Sendable, Hashable, CaseIterable {
     case constantCondition = "W2193"
     /// A word in `on` that is no failure type but looks like one.
     case unknownFailure = "W2194"
+
+    /// A step behind one that always ends the block.
+    case unreachableStep = "W2195"
+    /// A transition behind one that is always taken.
+    case unreachableTransition = "W2196"
+    /// A state whose transitions may all be refused.
+    case mayGetStuck = "W2197"
+    /// A loop's variable that hides another one.
+    case hiddenVariable = "W2198"
 
     /// How bad a finding of this kind is.
     public var severity: Diagnostic.Severity { rawValue.hasPrefix("W") ? .warning : .error }

@@ -139,6 +139,8 @@ struct Field: Sendable {
         guard case .sequence(let nodes) = node.content else { return nil }
         return nodes.enumerated().map { element($0.offset, $0.element) }
     }
+    /// The value of a key, where the node is a mapping that has it.
+    func value(of key: String) -> Field? { members?.first { $0.key == key }.map { member($0) } }
     /// The members, where the node is a mapping.
     var members: [DocumentMember]? { if case .mapping(let members) = node.content { members } else { nil } }
     /// Whether the file says nothing here.

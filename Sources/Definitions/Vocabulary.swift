@@ -1,84 +1,66 @@
-// The words of the language: which keys may stand where, which ones a later release will run, and what they are called elsewhere.
+// The words of the language: which keys may stand where, what they take, which ones a later release will run, and what they are called
+// elsewhere. The reader refuses by these tables, and the JSON Schema of the format is made from them.
+
+/// A key of a mapping.
+struct VocabularyKey: Sendable {
+    /// The key.
+    let name: String
+    /// What it takes.
+    let shape: ValueShape
+    /// The part of the language that it belongs to; nil is always there.
+    let part: LanguagePart?
+    /// Whether it must be there.
+    let isRequired: Bool
+    /// What it does, in a sentence that editors show.
+    let summary: String
+
+    init(_ name: String, _ shape: ValueShape, _ summary: String, part: LanguagePart? = nil, isRequired: Bool = false) {
+        self.name = name
+        self.shape = shape
+        self.part = part
+        self.isRequired = isRequired
+        self.summary = summary
+    }
+}
 
 /// The keys of one kind of mapping.
 struct Vocabulary: Sendable {
     /// What the mapping is, as messages call it.
     let what: String
-    /// The keys that this release runs.
-    let known: [String]
-    /// The keys that belong to the language and are refused for now.
+    /// The keys, in the order in which messages and the schema list them.
+    let keys: [VocabularyKey]
+    /// Keys of which exactly one must be there: verbs, bodies.
+    var exactlyOne: [String] = []
+    /// The keys that belong to the language and that no release reads yet.
     let later: [String]
     /// What other tools call a key, and what it is called here.
-    var elsewhere: [String: String] = [:]
+    let elsewhere: [String: String]
+    /// The names of all keys.
+    let names: [String]
+    private let places: [String: Int]
 
-    static let file = Vocabulary(
-        what: "a workflow",
-        known: [
-            "workflow", "description", "input", "output", "defaults", "agents", "timeout", "labels", "priority", "queue", "steps", "graph",
-        ],
-        later: ["states", "concurrency", "onSuccess", "onFailure", "onCancel", "schedules", "triggers", "retention"],
-        elsewhere: [
-            "name": "workflow", "id": "workflow", "inputs": "input", "outputs": "output", "tasks": "steps", "jobs": "steps",
-            "activities": "steps", "dag": "graph", "inputSchema": "input", "tags": "labels", "summary": "description",
-        ])
+    init(
+        what: String, keys: [VocabularyKey], exactlyOne: [String] = [], later: [String] = [], elsewhere: [String: String] = [:]
+    ) {
+        self.what = what
+        self.keys = keys
+        self.exactlyOne = exactlyOne
+        self.later = later
+        self.elsewhere = elsewhere
+        names = keys.map(\.name)
+        places = Dictionary(keys.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
+    }
 
-    static let verbs = ["agent", "set", "do"]
-    static let laterVerbs = ["workflow", "parallel", "switch", "await", "approve", "sleep", "emit", "validate", "fail", "succeed"]
+    /// The key of this name.
+    func key(_ name: String) -> VocabularyKey? { places[name].map { keys[$0] } }
 
-    static let step = Vocabulary(
-        what: "a step",
-        known: verbs + ["id", "if", "needs", "with", "result", "output", "timeout", "retry", "onError", "queue", "priority"],
-        later: laterVerbs + [
-            "cache", "breaker", "totalTimeout", "startTimeout", "onTimeout", "onExhausted", "onParentEnd", "reconcile", "limit", "effect",
-            "compensate", "needsWorker", "keep", "each", "while", "until", "as", "initial", "every", "batch", "maxParallel", "join",
-            "collect", "maxIterations", "breakIf", "when", "labels", "wait",
-        ],
-        elsewhere: [
-            "name": "id", "depends": "needs", "dependsOn": "needs", "depends_on": "needs", "after": "needs", "run": "agent",
-            "uses": "agent", "call": "agent", "task": "agent", "steps": "do", "graph": "do", "input": "with", "inputs": "with",
-            "args": "with", "params": "with", "parameters": "with", "arguments": "with", "outputs": "output", "retries": "retry",
-            "condition": "if", "on_error": "onError", "catch": "onError", "for": "each", "foreach": "each", "schema": "result",
-        ])
-
-    static let block = Vocabulary(
-        what: "a block", known: ["steps", "graph"], later: ["states"], elsewhere: ["tasks": "steps", "dag": "graph"])
-
-    static let defaults = Vocabulary(what: "`defaults`", known: ["timeout", "retry"], later: ["effect", "breaker", "limit"])
-
-    static let retry = Vocabulary(
-        what: "a retry policy", known: ["on", "maxAttempts", "backoff", "delay", "factor", "maxDelay", "jitter", "maxElapsed"],
-        later: ["when"],
-        elsewhere: [
-            "attempts": "maxAttempts", "maxRetries": "maxAttempts", "retries": "maxAttempts", "max": "maxAttempts", "limit": "maxAttempts",
-            "interval": "delay", "initialDelay": "delay", "initialInterval": "delay", "multiplier": "factor", "backoffRate": "factor",
-            "maxInterval": "maxDelay", "strategy": "backoff", "errors": "on",
-        ])
-
-    static let agentKinds = ["http", "exec"]
-    static let laterAgentKinds = ["llm", "a2a", "mcp", "pull"]
-    private static let agentKeys = ["kind", "timeout", "retry"]
-    private static let laterAgentKeys = ["breaker", "limit", "effect", "cache"]
-
-    static let httpAgent = Vocabulary(
-        what: "an http agent", known: agentKeys + ["url", "method", "headers", "body", "connectTimeout", "success", "maxResponseBytes"],
-        later: laterAgentKeys + ["query", "raw"], elsewhere: ["uri": "url", "endpoint": "url", "address": "url", "verb": "method"])
-
-    static let execAgent = Vocabulary(
-        what: "an exec agent", known: agentKeys + ["command", "stdin", "output", "environment", "maxOutputBytes"], later: laterAgentKeys,
-        elsewhere: ["env": "environment", "cmd": "command", "run": "command", "args": "command", "input": "stdin"])
-
-    static let noopAgent = Vocabulary(what: "a noop agent", known: agentKeys, later: laterAgentKeys)
-
-    /// Any agent whose kind is not known: every key of every kind passes, so that one mistake makes one finding.
-    static let anyAgent = Vocabulary(
-        what: "an agent", known: Array(Set(httpAgent.known + execAgent.known)).sorted(),
-        later: [
-            "breaker", "limit", "effect", "cache", "query", "raw", "model", "provider", "system", "prompt", "messages", "tools", "tool",
-            "server", "skill", "temperature", "maxTokens", "transport",
-        ])
+    /// The names of the keys that are there when these parts are.
+    func names(in parts: Set<LanguagePart>) -> [String] {
+        keys.filter { key in key.part.map { parts.contains($0) } ?? true }.map(\.name)
+    }
 
     /// The key that was most likely meant.
     func suggestion(for key: String) -> String? {
-        elsewhere[key] ?? Suggestion.closest(to: key, among: known + later)
+        elsewhere[key] ?? Suggestion.closest(to: key, among: names + later)
     }
 }

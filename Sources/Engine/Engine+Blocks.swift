@@ -1,208 +1,172 @@
-// How blocks begin, go on from step to step, and end.
+// How blocks begin, go on from step to step, and clean up when they fail.
 
 import WorkflowModel
 
 extension Frame {
-    func plan(of block: Int?) -> BlockPlan {
-        guard let block, case .block(let plan) = program.nodes[block].verb else { return program.root }
-        return plan
-    }
-
-    // The block under way that a step belongs to; nil when the block has ended or is not known.
-    func blockFacts(_ block: Int?) throws(Rejection) -> BlockFacts {
-        guard let block else {
-            guard let root = run.root else { throw .wrongPhase }
-            return root
-        }
-        let path = program.nodes[block].path
-        switch facts(of: path) {
-        case .block(let facts): return facts
-        case nil: throw .incomplete(MissingFacts(steps: [path]))
-        case .settled: throw .alreadySettled(path)
-        case .notStarted, .pending, .task: throw .staleTask(path)
-        }
-    }
-
-    // The same for work that was found earlier in this decision: nil when the block has ended in the meantime.
-    func liveBlock(_ block: Int?) throws(Rejection) -> BlockFacts? {
-        guard let block else { return run.isEnded ? nil : run.root }
-        if case .settled = facts(of: program.nodes[block].path) { return nil }
-        return try blockFacts(block)
-    }
-
-    mutating func setBlock(_ block: Int?, _ facts: BlockFacts) {
-        guard let block else {
-            run.root = facts
-            return
-        }
-        let node = program.nodes[block]
-        set(node.path, .block(facts))
-        commands.append(.keep(path: node.path, node: node.index, facts: .block(facts)))
-    }
-
-    mutating func startBlock(_ block: Int?) {
-        let plan = plan(of: block)
+    mutating func startBlock(_ block: Instance?) {
+        guard let plan = blockPlan(block) else { return }
         switch plan.kind {
-        case .sequence: agenda.append(.start(plan.children[0]))
-        case .graph: for child in plan.children where program.nodes[child].needs.isEmpty { agenda.append(.start(child)) }
+        case .sequence: agenda.append(.start(child(plan.children[0], of: block)))
+        case .graph:
+            for node in plan.children where program.nodes[node].needs.isEmpty && !plan.idle.contains(node) {
+                agenda.append(.start(child(node, of: block)))
+            }
+            if !plan.idle.isEmpty { agenda.append(.quiesced(block)) }
         }
     }
 
-    // A step has settled: what follows in its block.
-    mutating func propagate(_ node: Node, wasLive: Bool) throws(Rejection) {
-        guard var block = try liveBlock(node.parent) else { return }
+    // A step of a block has settled: what follows.
+    mutating func stepSettled(
+        _ step: Instance, _ settled: SettledFacts, wasLive: Bool, in around: Instance?, _ facts: BlockFacts
+    ) throws(Rejection) {
+        guard let plan = blockPlan(around) else { throw .staleTask(step.path) }
+        var block = facts
         if wasLive { block.live -= 1 }
-        let plan = plan(of: node.parent)
         if plan.kind == .graph { block.unsettled -= 1 }
-        guard case .settled(let settled) = facts(of: node.path) else { throw .staleTask(node.path) }
-
         if block.ending != nil {
-            setBlock(node.parent, block)
-            if block.live == 0 { agenda.append(.finishBlock(node.parent)) }
+            keep(around, .block(block))
+            if block.live == 0 { agenda.append(.drained(around)) }
             return
         }
-        if settled.status == .failed, node.onError == .fail {
+        if settled.status == .failed, !program.nodes[step.node].continuesOnError {
             var failure = settled.failure ?? Failure(type: .custom, message: "the step failed")
-            if failure.path == nil { failure.path = node.path }
+            if failure.path == nil { failure.path = step.path }
             block.ending = .failed(failure)
-            block = try cancelLiveSteps(of: plan, block: block, except: node.index)
-            setBlock(node.parent, block)
-            if block.live == 0 { agenda.append(.finishBlock(node.parent)) }
+            var ending = LiveStepFacts.block(block)
+            if block.live > 0 || plan.kind == .graph {
+                ending = try cancelLive(in: around, ending, except: step, sparesCleanup: true)
+            }
+            keep(around, ending)
+            if ending.live == 0 { agenda.append(.drained(around)) }
             return
         }
         switch plan.kind {
         case .sequence:
-            if wasLive, node.parent != nil { setBlock(node.parent, block) } else { storeQuietly(node.parent, block) }
-            agenda.append(node.ordinal + 1 < plan.children.count ? .start(plan.children[node.ordinal + 1]) : .finishBlock(node.parent))
+            // A nested block's row is written with what comes next; where nothing was live, nothing has changed.
+            if wasLive, around != nil { keep(around, .block(block)) } else { note(around, .block(block)) }
+            let next = program.nodes[step.node].ordinal + 1
+            if next < plan.children.count {
+                agenda.append(.start(child(plan.children[next], of: around)))
+            } else {
+                agenda.append(.finish(around))
+            }
         case .graph:
-            setBlock(node.parent, block)
-            try meetNeeds(of: node, settled: settled)
-            if block.unsettled == 0 { agenda.append(.finishBlock(node.parent)) }
+            keep(around, .block(block))
+            try meetNeeds(of: step, settled, in: around)
+            if block.unsettled == 0 {
+                agenda.append(.finish(around))
+            } else if !plan.idle.isEmpty, block.live == 0 {
+                agenda.append(.quiesced(around))
+            }
         }
-    }
-
-    // The root's counters are columns of the run's row, which is written anyway.
-    private mutating func storeQuietly(_ block: Int?, _ facts: BlockFacts) {
-        guard let block else {
-            run.root = facts
-            return
-        }
-        set(program.nodes[block].path, .block(facts))
     }
 
     // Tells the dependents of a graph's step, and starts or skips those that have nothing left to wait for.
-    private mutating func meetNeeds(of node: Node, settled: SettledFacts) throws(Rejection) {
+    private mutating func meetNeeds(of step: Instance, _ settled: SettledFacts, in around: Instance?) throws(Rejection) {
+        let dependents = program.nodes[step.node].dependents
         var missing: Set<StepPath> = []
-        for dependent in node.dependents where facts(of: program.nodes[dependent].path) == nil && program.nodes[dependent].needs.count > 1 {
-            missing.insert(program.nodes[dependent].path)
+        for node in dependents where program.nodes[node].needs.count > 1 {
+            let path = child(node, of: around).path
+            if facts(of: path) == nil { missing.insert(path) }
         }
         if !missing.isEmpty { throw .incomplete(MissingFacts(steps: missing)) }
-        for index in node.dependents {
-            let dependent = program.nodes[index]
-            var counts = PendingFacts(unmet: dependent.needs.count, met: 0)
+        for node in dependents {
+            let dependent = child(node, of: around)
+            var counts = PendingFacts(unmet: program.nodes[node].needs.count, met: 0)
             var hasRow = false
-            if dependent.needs.count > 1, case .pending(let known) = facts(of: dependent.path) {
+            if counts.unmet > 1, case .live(.pending(let known)) = facts(of: dependent.path) {
                 counts = known
                 hasRow = true
             }
             counts.unmet -= 1
             if settled.status != .skipped { counts.met += 1 }
             if counts.unmet > 0 {
-                set(dependent.path, .pending(counts))
-                commands.append(.keep(path: dependent.path, node: index, facts: .pending(counts)))
+                keep(dependent, .pending(counts))
                 continue
             }
             if hasRow { commands.append(.drop(path: dependent.path)) }
             set(dependent.path, .notStarted)
-            if counts.met > 0 {
-                agenda.append(.start(index))
+            if runs(program.nodes[node].when, met: counts.met, of: program.nodes[node].needs.count) {
+                agenda.append(.start(dependent))
             } else {
                 settle(dependent, SettledFacts(status: .skipped, finishedAt: now), wasLive: false)
             }
         }
     }
 
-    // MARK: Endings
-
-    mutating func finishBlock(_ block: Int?) throws(Rejection) {
-        guard let facts = try liveBlock(block) else { return }
-        guard let block else { return try finishRun(facts) }
-        let node = program.nodes[block]
-        var settled = SettledFacts(status: .succeeded, startedAt: facts.startedAt, finishedAt: now)
-        switch facts.ending {
-        case .failed(let failure), .timedOut(let failure):
-            settled.status = .failed
-            settled.failure = failure
-        case .cancelled: settled.status = .cancelled
-        case nil:
-            switch try output(of: plan(of: block), mapping: node.output) {
-            case .success(let output): settled.output = output
-            case .failure(let failure):
-                settled.status = .failed
-                settled.failure = failure
-            }
-        }
-        commands.append(.drop(path: node.path))
-        settle(node, settled, wasLive: true)
-    }
-
-    private mutating func finishRun(_ facts: BlockFacts) throws(Rejection) {
-        var ending = RunEnding(status: .succeeded, output: nil, failure: nil, at: now)
-        switch facts.ending {
-        case .failed(let failure):
-            ending.status = .failed
-            ending.failure = failure
-        case .timedOut(let failure):
-            ending.status = .timedOut
-            ending.failure = failure
-        case .cancelled:
-            ending.status = .cancelled
-            ending.failure = Failure(type: .cancelled, message: run.cancelReason ?? "the run was cancelled")
-        case nil:
-            switch try output(of: program.root, mapping: program.output) {
-            case .success(let output): ending.output = output
-            case .failure(let failure):
-                ending.status = .failed
-                ending.failure = failure
-            }
-        }
-        run.historyLength += 1
-        run.isEnded = true
-        commands.append(.end(ending))
-    }
-
-    // The output of a block: its mapping, or the last step's (sequence), or a map of the steps that nobody needs (graph).
-    private func output(of plan: BlockPlan, mapping: Evaluation?) throws(Rejection) -> Evaluated<JSONText> {
-        if let mapping { return try evaluate(mapping) }
-        switch plan.kind {
-        case .sequence:
-            let last = program.nodes[plan.children[plan.children.count - 1]]
-            return .success(try settledFacts(of: [last.index])[0]?.output ?? .null)
-        case .graph:
-            let facts = try settledFacts(of: plan.sinks)
-            var buffer = JSONBuffer()
-            buffer.raw("{")
-            for (position, sink) in plan.sinks.enumerated() {
-                if position > 0 { buffer.raw(",") }
-                buffer.string(program.nodes[sink].id)
-                buffer.raw(":")
-                buffer.raw(facts[position]?.output?.text ?? "null")
-            }
-            buffer.raw("}")
-            return .success(JSONText(trusted: buffer.finish()))
+    // Whether a step of a graph that is not failing runs, now that its needs have settled.
+    private func runs(_ rule: RunRule?, met: Int, of needs: Int) -> Bool {
+        switch rule {
+        case nil: met > 0
+        case .success: met == needs
+        case .failure: false
+        case .always: true
         }
     }
 
-    // What is known of settled steps, aligned with `nodes`; nil for one that has not settled. Asks for all that are unknown at once.
-    func settledFacts(of nodes: [Int]) throws(Rejection) -> [SettledFacts?] {
+    // A graph in which nothing is under way, but steps that run only when it fails have not settled: they are skipped.
+    mutating func quiesced(_ around: Instance?) throws(Rejection) {
+        guard case .block(let block) = try scope(around), block.ending == nil, block.live == 0, let plan = blockPlan(around) else { return }
+        let known = try settledFacts(of: plan.children.map { child($0, of: around) })
+        var isSettled: [Int: Bool] = [:]
+        for (position, node) in plan.children.enumerated() { isSettled[node] = known[position] != nil }
+        for node in plan.children where isSettled[node] == false && !plan.idle.contains(node) {
+            // Something that is about to start.
+            if program.nodes[node].needs.allSatisfy({ isSettled[$0] == true }) { return }
+        }
+        for node in plan.idle where isSettled[node] == false {
+            settle(child(node, of: around), SettledFacts(status: .skipped, finishedAt: now), wasLive: false)
+        }
+    }
+
+    // MARK: Cleaning up
+
+    // Nothing of an ending scope is live any more: a failing block runs the steps that are for that, everything else has ended.
+    mutating func drained(_ instance: Instance?) throws(Rejection) {
+        guard let facts = try scope(instance), facts.live == 0 else { return }
+        if case .block(let block) = facts, case .failed = block.ending, let plan = blockPlan(instance), plan.hasCleanup {
+            if let instance, try isEnding(instance) { return agenda.append(.finish(instance)) }
+            if try cleanUp(instance, plan) { return }
+        }
+        agenda.append(.finish(instance))
+    }
+
+    // Starts what runs although the block is failing; false when there is nothing left.
+    private mutating func cleanUp(_ around: Instance?, _ plan: BlockPlan) throws(Rejection) -> Bool {
+        let children = plan.children.map { child($0, of: around) }
+        let known = try settledFacts(of: children)
+        var settled: [Int: SettledFacts] = [:]
+        for (position, node) in plan.children.enumerated() { settled[node] = known[position] }
+        var found = false
+        for (position, node) in plan.children.enumerated() where program.nodes[node].isCleanup && settled[node] == nil {
+            let needs = program.nodes[node].needs
+            // One cleaning step waits for another; a step that will never run is waited for by nobody.
+            if needs.contains(where: { program.nodes[$0].isCleanup && settled[$0] == nil }) { continue }
+            let concerns = needs.isEmpty || needs.contains { need in
+                guard let facts = settled[need] else { return true }
+                return facts.status == .cancelled || (facts.status == .failed && !program.nodes[need].continuesOnError)
+            }
+            if program.nodes[node].when == .failure, !concerns {
+                settle(children[position], SettledFacts(status: .skipped, finishedAt: now), wasLive: false)
+            } else {
+                agenda.append(.start(children[position]))
+            }
+            found = true
+            if plan.kind == .sequence { break }
+        }
+        return found
+    }
+
+    // What is known of settled steps, aligned with `instances`; nil for one that has not settled. Asks for all that are unknown at once.
+    func settledFacts(of instances: [Instance]) throws(Rejection) -> [SettledFacts?] {
         var missing: Set<StepPath> = []
         var found: [SettledFacts?] = []
-        found.reserveCapacity(nodes.count)
-        for index in nodes {
-            switch facts(of: program.nodes[index].path) {
-            case nil: missing.insert(program.nodes[index].path)
+        found.reserveCapacity(instances.count)
+        for instance in instances {
+            switch facts(of: instance.path) {
+            case nil: missing.insert(instance.path)
             case .settled(let settled): found.append(settled)
-            case .notStarted, .pending, .task, .block: found.append(nil)
+            case .notStarted, .live, .task: found.append(nil)
             }
         }
         if !missing.isEmpty { throw .incomplete(MissingFacts(steps: missing)) }

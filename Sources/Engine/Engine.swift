@@ -19,6 +19,21 @@ public enum Engine {
             try frame.take(input)
             try frame.workOffAgenda()
         } catch {
+            if case .suspended = error { throw error }
+            frame.rollBack()
+            throw error
+        }
+        return frame.commit()
+    }
+
+    /// Goes on with a decision that was suspended, at the same moment. What it throws means what it means for `decide`; after
+    /// `incomplete` it is called again with the facts.
+    public static func proceed(_ frame: inout Frame) throws(Rejection) -> [Command] {
+        frame.proceed()
+        do throws(Rejection) {
+            try frame.workOffAgenda()
+        } catch {
+            if case .suspended = error { throw error }
             frame.rollBack()
             throw error
         }
@@ -27,29 +42,47 @@ public enum Engine {
 }
 
 // What a decision still has to look at. A queue instead of recursion: a chain of ten thousand computed steps must not need a deep stack.
+// Where an instance is optional, nil is the root block.
 enum Work {
-    case startBlock(Int?)
-    case start(Int)
-    case settled(Int, wasLive: Bool)
-    case finishBlock(Int?)
+    // A block's first steps.
+    case startBlock(Instance?)
+    // A step or part.
+    case start(Instance)
+    // What a step's or part's ending means to what it is in.
+    case settled(Instance, wasLive: Bool)
+    // Nothing of an ending scope is live any more.
+    case drained(Instance?)
+    // A scope has its result.
+    case finish(Instance?)
+    // A loop has room for iterations.
+    case fill(Instance)
+    // A machine enters a state.
+    case enter(Instance, state: Int)
+    // A graph may wait for nothing but steps that run only when it fails.
+    case quiesced(Instance?)
 }
 
 extension Frame {
     mutating func take(_ input: Input) throws(Rejection) {
         guard !run.isEnded else { throw .alreadyEnded }
-        switch (input, run.root) {
-        case (.start, nil): begin()
-        case (.start, .some): throw .wrongPhase
-        case (.outcome(let outcome), .some): try take(outcome)
-        case (.backoffElapsed(let path), .some): try wake(path)
-        case (.deadlinePassed, .some):
-            try endTree(.timedOut(Failure(type: .timeout, message: "the run took longer than its time-out")), event: "timed_out")
-        case (.cancel(let reason), .some): try endTree(.cancelled, event: "cancel_requested", reason: reason)
-        // A run that is cancelled before it started has nothing to stop: it starts and ends in one decision.
-        case (.cancel(let reason), nil):
-            noteCancel(reason)
-            begin()
-        case (.outcome, nil), (.backoffElapsed, nil), (.deadlinePassed, nil): throw .wrongPhase
+        guard run.root != nil else {
+            switch input {
+            case .start: return begin()
+            // A run that is cancelled before it started has nothing to stop: it starts and ends in one decision.
+            case .cancel(let reason):
+                noteCancel(reason)
+                return begin()
+            case .outcome, .timer, .event, .childEnded, .adjust: throw .wrongPhase
+            }
+        }
+        switch input {
+        case .start: throw .wrongPhase
+        case .outcome(let outcome): try take(outcome)
+        case .timer(let path, let kind): try elapsed(kind, path)
+        case .cancel(let reason): try endTree(.cancelled, event: "cancel_requested", reason: reason)
+        case .event(let path, let event): try take(event, at: path)
+        case .childEnded(let ending): try take(ending)
+        case .adjust(let path, let adjustment): try adjust(path, adjustment)
         }
     }
 
@@ -58,36 +91,61 @@ extension Frame {
         while next < agenda.count {
             let work = agenda[next]
             next += 1
-            switch work {
-            case .startBlock(let node): startBlock(node)
-            case .start(let node): try start(program.nodes[node])
-            case .settled(let node, let wasLive): try propagate(program.nodes[node], wasLive: wasLive)
-            case .finishBlock(let node): try finishBlock(node)
+            // Only a loop that settles can suspend a decision.
+            let mark: Mark? = program.isDynamic ? self.mark : nil
+            do throws(Rejection) {
+                try workOff(work)
+            } catch {
+                guard case .incomplete(let missing) = error, let mark, hasSettled(anyOf: missing.results) else { throw error }
+                throw .suspended(suspend(at: mark, before: next - 1), missing)
             }
         }
         agenda.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func workOff(_ work: Work) throws(Rejection) {
+        switch work {
+        case .startBlock(let block): startBlock(block)
+        case .start(let instance): try start(instance)
+        case .settled(let instance, let wasLive): try propagate(instance, wasLive: wasLive)
+        case .drained(let instance): try drained(instance)
+        case .finish(let instance): try finish(instance)
+        case .fill(let loop): try fill(loop)
+        case .enter(let machine, let state): try enter(machine, state: state)
+        case .quiesced(let block): try quiesced(block)
+        }
+    }
+
+    // Whether one of these loops settled in the decision under way.
+    private func hasSettled(anyOf loops: Set<StepPath>) -> Bool {
+        !loops.isEmpty
+            && commands.contains { command in
+                if case .recordStep(let record) = command { loops.contains(record.path) } else { false }
+            }
     }
 
     private mutating func begin() {
         run.root = BlockFacts(unsettled: program.root.unsettledAtStart)
         if run.cancelRequested {
             run.root?.ending = .cancelled
-            agenda.append(.finishBlock(nil))
+            agenda.append(.finish(nil))
         } else {
             agenda.append(.startBlock(nil))
         }
     }
 
-    private mutating func wake(_ path: StepPath) throws(Rejection) {
-        guard let node = program.node(at: path) else { throw .unknownStep(path) }
-        switch facts(of: path) {
-        case .task(let task):
-            guard task.phase == .waiting || task.phase == .unknown, try !isEnding(node.parent) else { throw .staleTask(path) }
-            setReady(path, task)
-            commands.append(.wake(path: path))
-        case nil: throw .incomplete(MissingFacts(steps: [path]))
-        case .settled: throw .alreadySettled(path)
-        case .notStarted, .pending, .block: throw .staleTask(path)
+    // What has settled tells what it is in.
+    private mutating func propagate(_ instance: Instance, wasLive: Bool) throws(Rejection) {
+        let around = parent(of: instance)
+        guard let facts = try scope(around) else { return }
+        guard case .settled(let settled) = self.facts(of: instance.path) else { throw .staleTask(instance.path) }
+        switch facts {
+        case .block(let block): try stepSettled(instance, settled, wasLive: wasLive, in: around, block)
+        case .loop(let loop): if let around { try iterationSettled(instance, settled, in: around, loop) }
+        case .parallel(let fork): if let around { try branchSettled(instance, settled, in: around, fork) }
+        case .choice, .caught: if let around { try partSettled(settled, in: around, facts) }
+        case .machine(let machine): if let around { try visitSettled(instance, settled, in: around, machine) }
+        case .pending, .sleep, .wait, .child: throw .staleTask(instance.path)
         }
     }
 
@@ -97,8 +155,8 @@ extension Frame {
         return run.historyLength
     }
 
-    mutating func recordEvent(_ kind: String, _ body: JSONValue? = nil) {
-        commands.append(.recordEvent(EventRecord(kind: kind, sequence: nextSequence(), at: now, body: body)))
+    mutating func recordEvent(_ kind: String, at path: StepPath? = nil, _ body: JSONValue? = nil) {
+        commands.append(.recordEvent(EventRecord(kind: kind, path: path, sequence: nextSequence(), at: now, body: body)))
     }
 }
 

@@ -1,5 +1,6 @@
 // What the engine knows of a run when it decides: a bounded neighbourhood, never the whole run.
 
+public import JSONSchema
 public import WorkflowModel
 
 /// What is known of a run. Facts that are missing are asked for (`Rejection.incomplete`), never guessed.
@@ -14,6 +15,11 @@ public struct Frame: Sendable {
     private var outputBytes = 0
     /// Whether a step that is not among `steps` is known not to have started.
     public private(set) var isComplete: Bool
+    // Slices of the collections of loops, by number; some of them, and only of loops that are under way.
+    private var items: [StepPath: [Int: [JSONText]]] = [:]
+    // Results of loops that expressions of this transaction read, and loops of which every live row is known until its commit.
+    private var results: [StepPath: LoopResults] = [:]
+    private var knownUnder: Set<StepPath> = []
     // What a decision that is under way has changed, so that it can be taken back.
     private var undo: [(StepPath, StepFacts?)] = []
     private var runBefore: RunFacts?
@@ -23,7 +29,12 @@ public struct Frame: Sendable {
     // The decision under way: what it has found to do, and what it still has to look at.
     var commands: [Command] = []
     var agenda: [Work] = []
+    // What a suspended decision still has to look at.
+    var agendaBefore: [Work] = []
     var now = Timestamp(microseconds: 0)
+    // Iterations that settled in this decision, and the visits of machines that did.
+    var iterationsSettled = 0
+    var lastVisits: [StepPath: [Int]] = [:]
 
     /// A frame.
     ///
@@ -62,7 +73,28 @@ public struct Frame: Sendable {
             }
         }
         readied.removeAll(keepingCapacity: true)
+        if !results.isEmpty { results = [:] }
+        if !knownUnder.isEmpty { knownUnder = [] }
+        for (path, slices) in items where slices.count > Self.slicesPerLoop {
+            // Iterations begin in order, so the highest numbers are those in use.
+            let kept = slices.keys.sorted().suffix(Self.slicesPerLoop)
+            items[path] = slices.filter { kept.contains($0.key) }
+        }
     }
+
+    private static let slicesPerLoop = 2
+
+    /// Adds every live row of a loop's iterations, which was asked for: tasks with their phase as seen under the row's lock.
+    public mutating func add(live facts: [(StepPath, StepFacts)], under loop: StepPath) {
+        add(facts)
+        knownUnder.insert(loop)
+    }
+
+    /// Adds a slice of a loop's collection, which was asked for.
+    public mutating func add(items slice: [JSONText], ofSlice number: Int, at loop: StepPath) { items[loop, default: [:]][number] = slice }
+
+    /// Adds the results of a loop, which were asked for. They are forgotten with the commit.
+    public mutating func add(results found: LoopResults, of loop: StepPath) { results[loop] = found }
 
     /// Adds the input, where it was asked for.
     public mutating func add(input: JSONText) { run.input = input }
@@ -71,8 +103,58 @@ public struct Frame: Sendable {
 
     /// What is known of a step; nil when somebody has to look.
     func facts(of path: StepPath) -> StepFacts? {
-        steps[path] ?? (isComplete ? .notStarted : nil)
+        steps[path] ?? (isComplete || (!knownUnder.isEmpty && isLiveKnown(path)) ? .notStarted : nil)
     }
+
+    // Whether every live row in the loop is known.
+    func isLiveKnown(_ path: StepPath) -> Bool {
+        isComplete || knownUnder.contains { path == $0 || path.text.hasPrefix($0.text + "[") }
+    }
+
+    // The iterations of a loop that are live, in order.
+    func liveIterations(of loop: StepPath) -> [StepPath] {
+        let prefix = loop.text + "["
+        var found: [StepPath] = []
+        for (path, facts) in steps where path.text.hasPrefix(prefix) {
+            guard path.text.utf8.dropFirst(prefix.utf8.count).firstIndex(of: 0x5D) == path.text.utf8.index(before: path.text.utf8.endIndex)
+            else { continue }
+            switch facts {
+            case .live, .task: found.append(path)
+            case .notStarted, .settled: continue
+            }
+        }
+        return found.sorted { ($0.text.utf8.count, $0) < ($1.text.utf8.count, $1) }
+    }
+
+    func item(_ index: Int, of loop: StepPath) -> JSONText? {
+        let slice = items[loop]?[index / LoopItems.sliceSize]
+        let place = index % LoopItems.sliceSize
+        return slice.flatMap { place < $0.count ? $0[place] : nil }
+    }
+
+    mutating func keepItems(_ all: [JSONText], of loop: StepPath) {
+        var slices: [Int: [JSONText]] = [:]
+        for start in stride(from: 0, to: all.count, by: LoopItems.sliceSize) {
+            slices[start / LoopItems.sliceSize] = Array(all[start..<min(start + LoopItems.sliceSize, all.count)])
+        }
+        items[loop] = slices
+    }
+
+    func loopResults(_ loop: StepPath) -> LoopResults? { results[loop] }
+
+    // What is over for good, and read by nobody any more.
+    mutating func forget(_ path: StepPath) {
+        guard let old = steps[path] else { return }
+        undo.append((path, old))
+        put(path, nil)
+    }
+
+    mutating func forgetIterations(of loop: StepPath) {
+        let prefix = loop.text + "["
+        for path in steps.keys.filter({ $0.text.hasPrefix(prefix) }).sorted() { forget(path) }
+    }
+
+    mutating func forgetItems(of loop: StepPath) { items.removeValue(forKey: loop) }
 
     mutating func set(_ path: StepPath, _ facts: StepFacts) {
         undo.append((path, steps[path]))
@@ -92,8 +174,47 @@ public struct Frame: Sendable {
         commands = []
         agenda = []
         runBefore = run
+        iterationsSettled = 0
+        lastVisits = [:]
         readiedBefore = readied.count
         now = moment
+    }
+
+    // Where a decision was before it looked at the next thing.
+    struct Mark {
+        let undo: Int
+        let commands: Int
+        let agenda: Int
+        let readied: Int
+        let run: RunFacts
+        let iterationsSettled: Int
+    }
+
+    var mark: Mark {
+        Mark(
+            undo: undo.count, commands: commands.count, agenda: agenda.count, readied: readied.count, run: run,
+            iterationsSettled: iterationsSettled)
+    }
+
+    // Takes back what came after the mark, keeps what came before it, and leaves the agenda from `next` on for later.
+    mutating func suspend(at mark: Mark, before next: Int) -> [Command] {
+        for (path, facts) in undo[mark.undo...].reversed() { put(path, facts) }
+        run = mark.run
+        readied.removeLast(readied.count - mark.readied)
+        commands.removeLast(commands.count - mark.commands)
+        iterationsSettled = mark.iterationsSettled
+        agendaBefore = Array(agenda[next..<mark.agenda])
+        agenda = []
+        return commit()
+    }
+
+    // Goes on from there.
+    mutating func proceed() {
+        undo.removeAll(keepingCapacity: true)
+        commands = []
+        agenda = agendaBefore
+        runBefore = run
+        readiedBefore = readied.count
     }
 
     mutating func rollBack() {
@@ -137,13 +258,25 @@ public struct RunFacts: Sendable {
     public var cancelRequested: Bool
     /// The reason given for the cancellation.
     public var cancelReason: String?
+    /// The sub-workflows that the run may start, by name. One that is missing did not exist when the run was submitted.
+    public var callees: [String: CalleeFacts]
+    /// How many runs are above this one: parents, and runs that it is chained to.
+    public var depth: Int
+    /// The workflows of the runs above it, the topmost first: for the message when there are too many.
+    public var lineage: [String]
+    /// The parent run.
+    public var parentID: RunID?
+    /// For which due time of a schedule it was started.
+    public var scheduledAt: Timestamp?
     /// Whether the run has its ending: set by the decision that ends it.
     public internal(set) var isEnded = false
 
     /// What is known of a run.
     public init(
         id: RunID, version: Int, historyLength: Int, submittedAt: Timestamp, startedAt: Timestamp? = nil, trigger: String,
-        labels: JSONText? = nil, input: JSONText?, root: BlockFacts? = nil, cancelRequested: Bool = false, cancelReason: String? = nil
+        labels: JSONText? = nil, input: JSONText?, root: BlockFacts? = nil, cancelRequested: Bool = false, cancelReason: String? = nil,
+        callees: [String: CalleeFacts] = [:], depth: Int = 0, lineage: [String] = [], parentID: RunID? = nil,
+        scheduledAt: Timestamp? = nil
     ) {
         self.id = id
         self.version = version
@@ -156,35 +289,24 @@ public struct RunFacts: Sendable {
         self.root = root
         self.cancelRequested = cancelRequested
         self.cancelReason = cancelReason
+        self.callees = callees
+        self.depth = depth
+        self.lineage = lineage
+        self.parentID = parentID
+        self.scheduledAt = scheduledAt
     }
 }
 
 /// What is known of a step instance.
 public enum StepFacts: Sendable {
-    /// Nothing of it is in any table. Can go to: pending, task, block, settled.
+    /// Nothing of it is in any table. Can go to: live, task, settled.
     case notStarted
-    /// A step of a graph, some of whose needs have settled. Can go to: task, block, settled.
-    case pending(PendingFacts)
-    /// An attempt is queued, under way, or waits for its back-off. Can go to: settled.
+    /// It waits for something, or steps inside it are under way. Can go to: task (its needs are met), another kind of live, settled.
+    case live(LiveStepFacts)
+    /// An attempt is queued, under way, or waits for its back-off. Can go to: live (its failure is caught), settled.
     case task(TaskFacts)
-    /// The steps of the block are under way. Can go to: settled.
-    case block(BlockFacts)
     /// It has its ending; nothing changes any more.
     case settled(SettledFacts)
-}
-
-/// A step of a graph that waits for its needs.
-public struct PendingFacts: Sendable, Hashable {
-    /// Needs that have not settled.
-    public var unmet: Int
-    /// Needs that settled otherwise than skipped: when there is none in the end, the step is skipped itself.
-    public var met: Int
-
-    /// Counts of needs.
-    public init(unmet: Int, met: Int) {
-        self.unmet = unmet
-        self.met = met
-    }
 }
 
 /// A live attempt.
@@ -215,11 +337,13 @@ public struct TaskFacts: Sendable, Hashable {
     public var startedAt: Timestamp?
     /// Where the attempt is.
     public var phase: Phase
+    /// Whether its worker was told that it is no longer wanted (`tellWorker`): what comes back is not applied.
+    public var isUnwanted: Bool
 
     /// A live attempt.
     public init(
         attempt: Int = 1, losses: Int = 0, retryCounts: [Int] = [], lastDelay: Duration = .zero, startedAt: Timestamp? = nil,
-        phase: Phase = .unknown
+        phase: Phase = .unknown, isUnwanted: Bool = false
     ) {
         self.attempt = attempt
         self.losses = losses
@@ -227,58 +351,7 @@ public struct TaskFacts: Sendable, Hashable {
         self.lastDelay = lastDelay
         self.startedAt = startedAt
         self.phase = phase
-    }
-}
-
-/// A block under way.
-public struct BlockFacts: Sendable, Hashable {
-    /// Steps of the block that have not settled; only a graph counts them.
-    public var unsettled: Int
-    /// Steps of the block that have started and not settled.
-    public var live: Int
-    /// Why the block starts no more steps and waits for the live ones.
-    public var ending: BlockEnding?
-    /// When the block began; nil for the root.
-    public var startedAt: Timestamp?
-
-    /// A block under way.
-    public init(unsettled: Int, live: Int = 0, ending: BlockEnding? = nil, startedAt: Timestamp? = nil) {
-        self.unsettled = unsettled
-        self.live = live
-        self.ending = ending
-        self.startedAt = startedAt
-    }
-}
-
-/// Why a block starts no more steps.
-public enum BlockEnding: Sendable, Hashable {
-    /// A step of it failed.
-    case failed(Failure)
-    /// The block, or what it belongs to, was cancelled.
-    case cancelled
-    /// The run's time-out passed.
-    case timedOut(Failure)
-
-    /// What the tables keep.
-    public var json: JSONValue {
-        switch self {
-        case .failed(let failure): ["failed": failure.json]
-        case .cancelled: ["cancelled": true]
-        case .timedOut(let failure): ["timedOut": failure.json]
-        }
-    }
-
-    /// Reads what `json` wrote; nil for anything else.
-    public init?(json: JSONValue) {
-        if let failure = json["failed"] {
-            self = .failed(Failure(json: failure))
-        } else if let failure = json["timedOut"] {
-            self = .timedOut(Failure(json: failure))
-        } else if json["cancelled"] != nil {
-            self = .cancelled
-        } else {
-            return nil
-        }
+        self.isUnwanted = isUnwanted
     }
 }
 
@@ -296,11 +369,13 @@ public struct SettledFacts: Sendable, Hashable {
     public var startedAt: Timestamp?
     /// When it settled.
     public var finishedAt: Timestamp
+    /// Of a loop: how its output is put together from its iterations' rows, in place of `output`. The engine needs it in commands only.
+    public var collected: CollectedOutput?
 
     /// A settled step.
     public init(
         status: StepStatus, output: JSONText? = nil, failure: Failure? = nil, attempts: Int = 0, startedAt: Timestamp? = nil,
-        finishedAt: Timestamp
+        finishedAt: Timestamp, collected: CollectedOutput? = nil
     ) {
         self.status = status
         self.output = output
@@ -308,12 +383,71 @@ public struct SettledFacts: Sendable, Hashable {
         self.attempts = attempts
         self.startedAt = startedAt
         self.finishedAt = finishedAt
+        self.collected = collected
     }
+}
+
+/// How the output of a loop is put together from the rows of its iterations (`path[0]` to `path[count - 1]`).
+public struct CollectedOutput: Sendable, Hashable {
+    /// The length of the list: as long as the collection.
+    public var count: Int
+    /// All outputs (null where an iteration did not succeed), that of the last one that succeeded, or null.
+    public var collect: Loop.Collection
+
+    /// A list of outputs.
+    public init(count: Int, collect: Loop.Collection) {
+        self.count = count
+        self.collect = collect
+    }
+}
+
+/// What expressions read of a loop that has settled.
+public struct LoopResults: Sendable, Hashable {
+    /// The loop's output.
+    public var output: JSONText
+    /// The outputs of the iterations that succeeded: a list.
+    public var ok: JSONText
+    /// `{index, item, error}` of the iterations that failed: a list.
+    public var failed: JSONText
+
+    /// Results.
+    public init(output: JSONText, ok: JSONText, failed: JSONText) {
+        self.output = output
+        self.ok = ok
+        self.failed = failed
+    }
+}
+
+/// The version of a sub-workflow that a run uses, resolved when the run was submitted.
+public struct CalleeFacts: Sendable {
+    /// The version.
+    public var versionID: VersionID
+    /// Its number, as people count.
+    public var number: Int
+    /// What its input must look like; nil takes anything.
+    public var inputSchema: CompiledSchema?
+
+    /// A version.
+    public init(versionID: VersionID, number: Int, inputSchema: CompiledSchema? = nil) {
+        self.versionID = versionID
+        self.number = number
+        self.inputSchema = inputSchema
+    }
+}
+
+/// How collections are kept.
+public enum LoopItems {
+    /// How many items are in a slice.
+    public static let sliceSize = 256
 }
 
 extension Frame {
     /// How much memory the frame takes, in facts: what a cache counts.
-    package var weight: Int { 1 + steps.count + ((run.input?.text.utf8.count ?? 0) + outputBytes) / 256 }
+    package var weight: Int { 1 + steps.count + ((run.input?.text.utf8.count ?? 0) + outputBytes + itemBytes) / 256 }
+
+    private var itemBytes: Int {
+        items.values.reduce(0) { $0 + $1.values.reduce(0) { $0 + $1.reduce(0) { $0 + $1.text.utf8.count } } }
+    }
 }
 
 extension StepFacts {

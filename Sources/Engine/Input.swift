@@ -8,12 +8,16 @@ public enum Input: Sendable {
     case start
     /// An attempt settled.
     case outcome(TaskOutcome)
-    /// A back-off is over.
-    case backoffElapsed(StepPath)
-    /// The run's time-out has passed.
-    case deadlinePassed
+    /// A timer is due: of a step, or (without a path) of the run. It is gone with this, whatever is decided.
+    case timer(path: StepPath?, kind: TimerKind)
     /// Somebody asked for the run's cancellation.
     case cancel(reason: String?)
+    /// An event for a wait of this run. Each event is handed to a wait at most once.
+    case event(wait: StepPath, EventFacts)
+    /// A sub-workflow has ended.
+    case childEnded(ChildEnding)
+    /// An operator changes a running loop.
+    case adjust(path: StepPath, LoopAdjustment)
 }
 
 /// How an attempt ended, with what its task row says.
@@ -68,6 +72,31 @@ public enum Command: Sendable {
     case dequeue(path: StepPath, hasTimer: Bool)
     /// The worker that has the task is told that it is no longer wanted.
     case tellWorker(path: StepPath)
+    /// A timer of the step, or (without a path) of the run, is due then; it replaces one of the same kind. A back-off of a task has its
+    /// own command. An absolute one keeps its moment through a pause.
+    case setTimer(path: StepPath?, kind: TimerKind, dueAt: Timestamp, isAbsolute: Bool)
+    /// The timer goes, if it is still there.
+    case removeTimer(path: StepPath?, kind: TimerKind)
+    /// The collection of a loop, once, at its start. It goes with the loop's row.
+    case keepItems(path: StepPath, items: [JSONText])
+    /// A run of a sub-workflow starts.
+    case startChild(ChildStart)
+    /// The sub-workflow's run, for which the step waits, is to be cancelled; the step stays live until it has ended.
+    case cancelChild(path: StepPath)
+    /// The step waits for an event; a wait of the same step is replaced.
+    case wait(WaitOrder)
+    /// The step waits no more.
+    case endWait(path: StepPath)
+    /// The event was taken by the wait.
+    case consume(event: Int64, path: StepPath)
+    /// The event is refused: its sender is told why.
+    case refuse(event: Int64, reason: String)
+    /// The event is dropped.
+    case dropEvent(event: Int64)
+    /// An event goes out to other runs.
+    case emit(EmitOrder)
+    /// A workflow is started because this run has ended; after `end`, in the same decision.
+    case chain(ChainStart)
     /// The step has this row among the live ones.
     case keep(path: StepPath, node: Int, facts: LiveStepFacts)
     /// The step's row among the live ones goes.
@@ -80,14 +109,6 @@ public enum Command: Sendable {
     case recordEvent(EventRecord)
     /// The run has ended.
     case end(RunEnding)
-}
-
-/// A live step that is no task.
-public enum LiveStepFacts: Sendable, Hashable {
-    /// A step of a graph that waits for its needs.
-    case pending(PendingFacts)
-    /// A block under way.
-    case block(BlockFacts)
 }
 
 /// The row of a settled step.
@@ -130,8 +151,10 @@ public struct AttemptRecord: Sendable {
 
 /// The row of something else that happened to a run.
 public struct EventRecord: Sendable {
-    /// What happened: `cancel_requested`, `timed_out`.
+    /// What happened: `cancel_requested`, `timed_out`, `transition`, `decision`, `adjusted`, `event_left`.
     public var kind: String
+    /// The step that it happened to; nil for the run.
+    public var path: StepPath?
     /// The place in the run's history.
     public var sequence: Int
     /// When.
@@ -150,12 +173,18 @@ public struct RunEnding: Sendable {
     public var failure: Failure?
     /// When it ended.
     public var at: Timestamp
+    /// The step whose output, as the tables have it, is the run's: the result list of a loop, which never passes through here. `output`
+    /// is nil then.
+    public var outputFrom: StepPath?
 }
 
-/// Why the engine did not decide. The frame is as it was.
+/// Why the engine did not decide. The frame is as it was, unless the case says otherwise.
 public enum Rejection: Error, Sendable {
     /// The decision depends on facts that the frame does not have. Add them, and decide again.
     case incomplete(MissingFacts)
+    /// The decision has come so far, and goes on with results that only its own commands have brought about: those of a loop that settled
+    /// in it. The commands stand and the frame is as after them. Write them, load the facts, and call `Engine.proceed`.
+    case suspended([Command], MissingFacts)
     /// The run has not started, or has started already.
     case wrongPhase
     /// The run has its ending.
@@ -164,11 +193,11 @@ public enum Rejection: Error, Sendable {
     case unknownStep(StepPath)
     /// The step has settled; the input came too late.
     case alreadySettled(StepPath)
-    /// The step has no task in that state.
+    /// The step is not in a state that the input is for.
     case staleTask(StepPath)
 }
 
-/// What a decision needs to know beyond its frame.
+/// What a decision needs to know beyond its frame. Everything is asked for at once, as far as it is known.
 public struct MissingFacts: Sendable, Hashable {
     /// Whether the run's input is needed.
     public var input = false
@@ -176,6 +205,13 @@ public struct MissingFacts: Sendable, Hashable {
     public var steps: Set<StepPath> = []
     /// Steps whose task must be read under its row's lock, so that its phase is certain.
     public var lockedTasks: Set<StepPath> = []
+    /// Loops of which every live row is needed: the tasks (under their rows' locks) and live steps whose path begins with the loop's path
+    /// and a `[`. `Frame.add(live:under:)` answers, also where there is none.
+    public var liveUnder: Set<StepPath> = []
+    /// Slices of the collections of loops, by number.
+    public var items: [StepPath: Set<Int>] = [:]
+    /// Loops that have settled, whose results an expression reads.
+    public var results: Set<StepPath> = []
 
     /// What is missing.
     public init(input: Bool = false, steps: Set<StepPath> = [], lockedTasks: Set<StepPath> = []) {
@@ -185,5 +221,7 @@ public struct MissingFacts: Sendable, Hashable {
     }
 
     /// Whether nothing is missing.
-    public var isEmpty: Bool { !input && steps.isEmpty && lockedTasks.isEmpty }
+    public var isEmpty: Bool {
+        !input && steps.isEmpty && lockedTasks.isEmpty && liveUnder.isEmpty && items.isEmpty && results.isEmpty
+    }
 }

@@ -8,41 +8,94 @@ public import WorkflowModel
 public final class Program: Sendable {
     /// The definition it was made from.
     public let definition: WorkflowDefinition
-    /// All steps, in file order, a block's step before the steps inside it. A step's place here is its `step_index` everywhere.
+    /// All steps, in file order, a step before the parts and steps inside it. A step's place here is its `step_index` everywhere.
     package let nodes: [Node]
-    /// The root block.
+    /// The root block; of a state machine that is the whole workflow, the sequence of the one step `state`.
     package let root: BlockPlan
     /// The template of the run's output.
     package let output: Evaluation?
+    // The workflows that are started when a run has ended.
+    let chains: [ChainStart.Trigger: [ChainPlan]]
+    /// Whether a run can have more steps than the definition: it has a loop or a state machine. Such a run is never loaded whole.
+    public let isDynamic: Bool
     private let indexByPath: [StepPath: Int]
 
     /// Compiles a definition. A definition that the decoder accepted compiles; the error is for everything else.
     public init(_ definition: WorkflowDefinition) throws(ProgramError) {
         var builder = ProgramBuilder(definition: definition)
-        root = try builder.add(definition.body, parent: nil, prefix: nil)
+        root = try builder.addRoot(definition.body)
         try builder.resolve()
         self.definition = definition
+        let here = builder.rootMachine
         if let template = definition.output {
-            output = try builder.evaluation(of: template, in: nil, place: "output")
-            builder.markReferenced(output)
+            output = try builder.evaluation(of: template, inside: here, place: "output")
+            builder.mark(output?.reads)
         } else {
             output = nil
         }
-        builder.markBlockOutputs(root)
+        var chains: [ChainStart.Trigger: [ChainPlan]] = [:]
+        for (trigger, list) in [
+            (ChainStart.Trigger.onSuccess, definition.onSuccess), (.onFailure, definition.onFailure), (.onCancel, definition.onCancel),
+        ] where !list.isEmpty {
+            chains[trigger] = try builder.chains(list, trigger, inside: here)
+        }
+        self.chains = chains
+        builder.markOutputs(of: root)
         nodes = builder.nodes
-        indexByPath = Dictionary(uniqueKeysWithValues: builder.nodes.map { ($0.path, $0.index) })
+        isDynamic = builder.nodes.contains { !$0.isStatic }
+        indexByPath = Dictionary(builder.nodes.map { ($0.path, $0.index) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The step that a path names; nil when this version has none.
     package func node(at path: StepPath) -> Node? {
-        indexByPath[path].map { nodes[$0] }
+        if let index = indexByPath[path], nodes[index].isStatic { return nodes[index] }
+        guard isDynamic, let pattern = path.withoutIndexes else { return nil }
+        return indexByPath[pattern].map { nodes[$0] }
     }
 
     /// The steps as the store keeps them beside the version: number, path, verb, and what a worker must know.
     public var stepDescriptions: [StepDescription] {
         nodes.map { node in
             let agent: AgentDefinition? = if case .agent(let definition) = node.verb { definition } else { nil }
-            return StepDescription(index: node.index, path: node.path, verb: node.verbName, agent: agent, timeout: node.timeout)
+            return StepDescription(
+                index: node.index, path: node.path, verb: node.verbName, agent: agent, timeout: node.timeout, needs: needs(of: node))
+        }
+    }
+
+    // The ids of the steps of the same block that have settled before this one starts.
+    private func needs(of node: Node) -> [String] {
+        guard node.placement == .step, !node.isCleanup else { return [] }
+        let plan: BlockPlan
+        if let parent = node.parent {
+            guard case .block(let inner) = nodes[parent].verb else { return [] }
+            plan = inner
+        } else {
+            plan = root
+        }
+        switch plan.kind {
+        case .graph: return node.needs.map { nodes[$0].id }
+        case .sequence: return node.ordinal > 0 ? [nodes[plan.children[node.ordinal - 1]].id] : []
+        }
+    }
+
+    /// The names of the workflows that a run may start as sub-workflows, sorted: what has to be resolved when it is submitted.
+    public var callees: [String] {
+        var names: Set<String> = []
+        for node in nodes { if case .workflow(let call) = node.verb { names.insert(call.workflow) } }
+        return names.sorted()
+    }
+
+    /// Whether a run may have a timer other than that of its own time-out.
+    public var setsTimers: Bool {
+        nodes.contains { node in
+            if node.totalTimeout != nil || node.blockTimeout != nil { return true }
+            return switch node.verb {
+            case .agent, .workflow: !node.retry.entries.isEmpty
+            case .sleep, .loop: true
+            case .parallel(let plan): plan.join.deadline != nil
+            case .machine(let plan): plan.states.contains { !$0.after.isEmpty }
+            case .set, .nothing, .validate, .fail, .succeed, .emit, .wait, .block, .choice: false
+            }
         }
     }
 }
@@ -51,14 +104,16 @@ public final class Program: Sendable {
 public struct StepDescription: Sendable {
     /// The step's number within its version.
     public let index: Int
-    /// The path, without indexes of loops.
+    /// The path without indexes: `review[].score`, `order/paid#.charge`.
     public let path: StepPath
-    /// The verb.
+    /// The verb; of parts `branch`, `case`, `catch` or `state`; of a loop `each`, `while` or `until`, and its iterations have the verb.
     public let verb: String
     /// The agent, for steps that run on a worker.
     public let agent: AgentDefinition?
     /// The time-out of one attempt.
     public let timeout: Duration
+    /// The ids of the steps of the same block instance that have settled before this one starts.
+    public let needs: [String]
 }
 
 /// Why a definition cannot be made ready to run.
@@ -72,20 +127,47 @@ public struct ProgramError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(place): \(message)" }
 }
 
-// One step, ready to run.
+// One step, or one part of a step, ready to run.
 package struct Node: Sendable {
+    // What the node is to its parent: it says how its path is made from the parent's, and what its settling means there.
+    package enum Placement: Sendable {
+        // A step of a block: `block.id`.
+        case step
+        // A branch of a fork: `fork.name`.
+        case branch
+        // An iteration of a loop: `loop[17]`.
+        case iteration
+        // A case of a switch: `choice/case1`.
+        case arm
+        // The block that handles a step's failure or time-out: `step/catch`, `step/timeout`.
+        case handler
+        // A visit of a state: `machine/paid#2`.
+        case visit
+    }
+
     package let index: Int
     package let id: String
     package let path: StepPath
-    // The step whose block this one is in; nil in the root block.
+    // The step or part that this one is in; nil in the root block.
     package let parent: Int?
-    // The place within the block.
+    // The place within the parent.
     package let ordinal: Int
-    package let verb: NodeVerb
+    package let placement: Placement
+    // Whether there is at most one instance, whose path is `path`.
+    package let isStatic: Bool
+    package var verb: NodeVerb
     package let verbName: String
-    package let onError: ErrorHandling
+    package var continuesOnError = false
+    // The block that catches a failure for good, and the one for a wait that took too long.
+    package var catchNode: Int?
+    package var timeoutNode: Int?
+    package var continuesOnTimeout = false
+    package var when: RunRule?
     package let retry: RetryPolicy
     package let timeout: Duration
+    // The time-out of a step that no worker watches.
+    package var blockTimeout: Duration?
+    package var totalTimeout: Duration?
     package let queue: String
     package let priority: Int
     package var needs: [Int] = []
@@ -96,12 +178,29 @@ package struct Node: Sendable {
     package let resultSchema: CompiledSchema?
     // Whether any expression, or the output of a block, reads this step's output: only then a frame keeps it.
     package var outputIsRead = false
+
+    // A step that also runs when its block is failing.
+    package var isCleanup: Bool { when == .failure || when == .always }
+    /// Whether the step's output is put together from its iterations: the engine never reads it from the step's row.
+    package var isLoop: Bool { if case .loop = verb { true } else { false } }
 }
 
 package enum NodeVerb: Sendable {
     case agent(AgentDefinition)
     case set
+    case nothing
+    case validate(CompiledSchema)
+    case fail(FailPlan)
+    case succeed
+    case sleep(SleepPlan)
+    case emit(EmitPlan)
+    case wait(WaitPlan)
+    case workflow(WorkflowCall)
     case block(BlockPlan)
+    case loop(LoopPlan)
+    case parallel(ParallelPlan)
+    case choice(ChoicePlan)
+    case machine(MachinePlan)
 }
 
 package struct BlockPlan: Sendable {
@@ -114,17 +213,110 @@ package struct BlockPlan: Sendable {
     package let children: [Int]
     // The steps that nobody needs: the output of a graph.
     package var sinks: [Int] = []
+    // Whether some step runs when the block is failing.
+    package var hasCleanup = false
+    // The steps of a graph that need nothing and run only when the block is failing.
+    package var idle: [Int] = []
 }
 
-// A compiled template with the steps that it reads.
+package struct FailPlan: Sendable {
+    package let message: Evaluation
+    package let code: String?
+}
+
+package enum SleepPlan: Sendable {
+    case duration(Duration)
+    case computed(Evaluation)
+    case until(Evaluation)
+}
+
+package struct EmitPlan: Sendable {
+    package let event: String
+    package let key: Evaluation?
+    package let data: Evaluation?
+    package let run: Evaluation?
+}
+
+package struct WaitPlan: Sendable {
+    package let patterns: [(event: String, match: Condition?)]
+    package let key: Evaluation?
+    package let lookback: Duration?
+    package let isExclusive: Bool
+}
+
+package struct LoopPlan: Sendable {
+    package enum Source: Sendable {
+        case each(Evaluation)
+        case `while`(Condition)
+        case until(Condition)
+    }
+
+    package var body: Int
+    package var source: Source?
+    package let variable: String
+    package var initial: Evaluation?
+    package let every: Duration?
+    package let batch: Int?
+    package let maxParallel: Int?
+    package let join: JoinPolicy
+    package let collect: Loop.Collection
+    package let maxIterations: Int?
+    package var breakIf: Condition?
+    // Whether `previous` is read anywhere.
+    package var previousIsRead = false
+}
+
+package struct ParallelPlan: Sendable {
+    package let branches: [Int]
+    package let join: JoinPolicy
+    package var output: Evaluation?
+}
+
+package struct ChoicePlan: Sendable {
+    package var cases: [(condition: Condition?, node: Int)]
+    package let otherwise: Int?
+}
+
+package struct MachinePlan: Sendable {
+    package let initial: Int
+    package let maxTransitions: Int
+    package let unexpected: StateMachine.UnexpectedEvents
+    package var states: [StatePlan]
+}
+
+package struct StatePlan: Sendable {
+    package let name: String
+    package let visit: Int
+    package let ending: State.Ending?
+    package var next: [TransitionPlan] = []
+    package var on: [(event: String, transitions: [TransitionPlan])] = []
+    // The shortest first.
+    package var after: [(delay: Duration, transitions: [TransitionPlan])] = []
+}
+
+package struct TransitionPlan: Sendable {
+    package let condition: Condition?
+    package let target: Int
+}
+
+package struct ChainPlan: Sendable {
+    package let workflow: String
+    package let condition: Condition?
+    package let with: Evaluation?
+}
+
+// A compiled template with what it reads.
 package struct Evaluation: Sendable {
     package let template: CompiledTemplate
     package let reads: Reads
+    // Where it is evaluated: inside this node.
+    package let inside: Int?
 }
 
 package struct Condition: Sendable {
     package let expression: CompiledExpression
     package let reads: Reads
+    package let inside: Int?
 }
 
 // What an expression reads: known from the definition, so that a frame can be loaded with no more than that.
@@ -133,188 +325,64 @@ package struct Reads: Sendable {
     package var steps: [(id: String, node: Int)] = []
     package var input = false
     package var run = false
+    // The step whose failure is `error`.
+    package var error: Int?
+    // Loop variables, and names for indexes.
+    package var items: [(name: String, loop: Int)] = []
+    package var indexes: [(name: String, loop: Int)] = []
+    package var previous: Int?
+    package var branches: [(name: String, id: String, node: Int)] = []
+    package var states: [(name: String, machine: Int, state: Int)] = []
+    package var event = false
+    package var result = false
+    // `output` and `error` of a run that has ended, in a chain.
+    package var ending = false
 }
 
-/// What a step without any setting gets.
+/// What a step without any setting gets, and limits of the engine.
 public enum EngineDefaults {
     /// The time-out of one attempt where nobody says anything: 10 minutes.
     public static let attemptTimeout: Duration = .seconds(600)
     /// How many workers may be lost with one step before it is dead as poison.
     public static let lossLimit = 5
+    /// How many runs may stand one above the other, as parents and chains.
+    public static let depthLimit = 32
+    /// How many iterations may settle within one decision; the loop goes on in the next one.
+    public static let iterationsPerDecision = 500
+    /// How many iterations one decision makes at most where nothing limits how many run at once.
+    public static let iterationsAtOnce = 5000
+    /// How long a value may be, in bytes of JSON, that is kept with a decision; of a longer one the length is kept.
+    public static let decisionValueBytes = 512
 }
 
-struct ProgramBuilder {
-    let definition: WorkflowDefinition
-    var nodes: [Node] = []
-    // The steps of each block by id, keyed by the block's step (nil: the root).
-    private var idsByBlock: [Int?: [String: Int]] = [:]
-    private var sources: [Step] = []
-
-    init(definition: WorkflowDefinition) { self.definition = definition }
-
-    mutating func add(_ block: Block, parent: Int?, prefix: StepPath?) throws(ProgramError) -> BlockPlan {
-        var children: [Int] = []
-        var ids: [String: Int] = [:]
-        for (ordinal, step) in block.steps.enumerated() {
-            let path = prefix?.child(step.id) ?? StepPath(step.id)
-            let index = nodes.count
-            if ids.updateValue(index, forKey: step.id) != nil {
-                throw ProgramError(place: path.text, message: "the id occurs twice in its block")
+extension StepPath {
+    // The path without its indexes: `review[17].score` is `review[].score`, `order/paid#2.x` is `order/paid#.x`. Nil when it has none, or
+    // when an index is not written as we write it.
+    var withoutIndexes: StepPath? {
+        var result: [UInt8] = []
+        result.reserveCapacity(text.utf8.count)
+        var digits = 0
+        var inIndex = false
+        var startsWithZero = false
+        var found = false
+        for byte in text.utf8 {
+            if inIndex, byte >= 0x30, byte <= 0x39 {
+                if digits == 0 { startsWithZero = byte == 0x30 }
+                digits += 1
+                continue
             }
-            children.append(index)
-            let agent = try agentDefinition(of: step, at: path)
-            nodes.append(try node(for: step, index: index, path: path, parent: parent, ordinal: ordinal, agent: agent, plan: nil))
-            sources.append(step)
-            if case .block(let inner) = step.verb {
-                let plan = try add(inner, parent: index, prefix: path)
-                let placeholder = nodes[index]
-                nodes[index] = try node(
-                    for: step, index: index, path: path, parent: parent, ordinal: ordinal, agent: placeholder.agentDefinition, plan: plan)
+            if inIndex {
+                guard digits > 0, digits < 10, !startsWithZero || digits == 1 else { return nil }
+                inIndex = false
+            }
+            result.append(byte)
+            if byte == 0x5B || byte == 0x23 {
+                inIndex = true
+                digits = 0
+                found = true
             }
         }
-        idsByBlock[parent] = ids
-        switch block {
-        case .steps: return BlockPlan(kind: .sequence, children: children)
-        case .graph(let steps):
-            var needed: Set<Int> = []
-            for (position, step) in steps.enumerated() {
-                for need in step.needs {
-                    guard let index = ids[need] else {
-                        throw ProgramError(place: nodes[children[position]].path.text, message: "needs \"\(need)\", which does not exist")
-                    }
-                    nodes[children[position]].needs.append(index)
-                    nodes[index].dependents.append(children[position])
-                    needed.insert(index)
-                }
-            }
-            return BlockPlan(kind: .graph, children: children, sinks: children.filter { !needed.contains($0) })
-        }
-    }
-
-    private func agentDefinition(of step: Step, at path: StepPath) throws(ProgramError) -> AgentDefinition? {
-        guard case .agent(let reference) = step.verb else { return nil }
-        switch reference {
-        case .inline(let agent): return agent
-        case .named(let name):
-            guard let found = definition.agents.first(where: { $0.name == name }) else {
-                throw ProgramError(place: path.text, message: "there is no agent \"\(name)\"")
-            }
-            return found.agent
-        }
-    }
-
-    private func node(
-        for step: Step, index: Int, path: StepPath, parent: Int?, ordinal: Int, agent: AgentDefinition?, plan: BlockPlan?
-    ) throws(ProgramError) -> Node {
-        let verb: NodeVerb
-        switch step.verb {
-        case .agent:
-            guard let agent else { throw ProgramError(place: path.text, message: "the agent is unknown") }
-            verb = .agent(agent)
-        case .set: verb = .set
-        case .block: verb = .block(plan ?? BlockPlan(kind: .sequence, children: []))
-        }
-        var schema: CompiledSchema?
-        if let document = step.resultSchema {
-            do throws(SchemaError) {
-                schema = try CompiledSchema(document)
-            } catch {
-                throw ProgramError(place: path.text + ".result", message: "\(error)")
-            }
-        }
-        return Node(
-            index: index, id: step.id, path: path, parent: parent, ordinal: ordinal, verb: verb, verbName: step.verb.name,
-            onError: step.onError, retry: step.retry ?? agent?.retry ?? definition.defaults.retry ?? .none,
-            timeout: step.timeout ?? agent?.timeout ?? definition.defaults.timeout ?? EngineDefaults.attemptTimeout,
-            queue: step.queue ?? definition.queue, priority: step.priority ?? definition.priority, resultSchema: schema)
-    }
-
-    // Expressions are compiled once all ids are known.
-    mutating func resolve() throws(ProgramError) {
-        for (index, step) in sources.enumerated() {
-            let place = nodes[index].path.text
-            let parent = nodes[index].parent
-            if let source = step.condition {
-                let expression = try compile(source, place: place + ".if")
-                nodes[index].condition = Condition(expression: expression, reads: reads(expression.references, in: parent))
-            }
-            switch step.verb {
-            case .agent:
-                if let with = step.with { nodes[index].with = try evaluation(of: with, in: parent, place: place + ".with") }
-            case .set(let template): nodes[index].with = try evaluation(of: template, in: parent, place: place + ".set")
-            case .block: break
-            }
-            if let output = step.output {
-                // A block's own `output` sees the steps inside it.
-                let scope: Int? = if case .block = step.verb { index } else { parent }
-                nodes[index].output = try evaluation(of: output, in: scope, place: place + ".output")
-            }
-        }
-        for index in nodes.indices {
-            markReferenced(nodes[index].with)
-            markReferenced(nodes[index].output)
-            for (_, node) in nodes[index].condition?.reads.steps ?? [] { nodes[node].outputIsRead = true }
-            if case .block(let plan) = nodes[index].verb { markBlockOutputs(plan) }
-        }
-    }
-
-    mutating func markReferenced(_ evaluation: Evaluation?) {
-        for (_, node) in evaluation?.reads.steps ?? [] { nodes[node].outputIsRead = true }
-    }
-
-    mutating func markBlockOutputs(_ plan: BlockPlan) {
-        switch plan.kind {
-        case .sequence: if let last = plan.children.last { nodes[last].outputIsRead = true }
-        case .graph: for sink in plan.sinks { nodes[sink].outputIsRead = true }
-        }
-    }
-
-    private func compile(_ source: String, place: String) throws(ProgramError) -> CompiledExpression {
-        do throws(ExpressionError) {
-            return try CompiledExpression(source)
-        } catch {
-            throw ProgramError(place: place, message: error.message)
-        }
-    }
-
-    func evaluation(of template: JSONValue, in block: Int?, place: String) throws(ProgramError) -> Evaluation {
-        do throws(ExpressionError) {
-            let compiled = try CompiledTemplate(template)
-            return Evaluation(template: compiled, reads: reads(compiled.references, in: block))
-        } catch {
-            throw ProgramError(place: place, message: error.message)
-        }
-    }
-
-    private func reads(_ references: [Reference], in block: Int?) -> Reads {
-        var reads = Reads()
-        for reference in references {
-            switch reference.root {
-            case "input": reads.input = true
-            case "run": reads.run = true
-            case "steps":
-                guard let id = reference.path.first, !reads.steps.contains(where: { $0.id == id }), let node = find(id, in: block) else {
-                    continue
-                }
-                reads.steps.append((id, node))
-            default: continue
-            }
-        }
-        return reads
-    }
-
-    private func find(_ id: String, in block: Int?) -> Int? {
-        var block = block
-        while true {
-            if let found = idsByBlock[block]?[id] { return found }
-            guard let inside = block else { return nil }
-            block = nodes[inside].parent
-        }
-    }
-}
-
-extension Node {
-    fileprivate var agentDefinition: AgentDefinition? {
-        if case .agent(let agent) = verb { agent } else { nil }
+        if inIndex, digits == 0 || digits >= 10 || (startsWithZero && digits > 1) { return nil }
+        return found ? StepPath(String(decoding: result, as: UTF8.self)) : nil
     }
 }

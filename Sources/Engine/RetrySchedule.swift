@@ -89,14 +89,29 @@ package struct RetrySchedule {
         return current
     }
 
-    // FNV-1a over the identity of the attempt, then a finalizer that spreads every bit (SplitMix64).
     private func randomBits(attempt: Int) -> UInt64 {
+        var bits = HashedBits(run: runID, path: path, attempt: attempt)
+        return bits.next()
+    }
+}
+
+/// Bits that look random and are always the same for one attempt of one step: FNV-1a over its identity, then SplitMix64.
+struct HashedBits: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(run: RunID, path: StepPath, attempt: Int) {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func mix(_ value: UInt64) { hash = (hash ^ value) &* 0x0000_0100_0000_01B3 }
-        mix(runID.uuid.high)
-        mix(runID.uuid.low)
+        mix(run.uuid.high)
+        mix(run.uuid.low)
         for byte in path.text.utf8 { mix(UInt64(byte)) }
         mix(UInt64(attempt))
+        state = hash
+    }
+
+    mutating func next() -> UInt64 {
+        var hash = state
+        state &+= 0x9E37_79B9_7F4A_7C15
         hash = (hash ^ (hash >> 30)) &* 0xBF58_476D_1CE4_E5B9
         hash = (hash ^ (hash >> 27)) &* 0x94D0_49BB_1331_11EB
         return hash ^ (hash >> 31)

@@ -58,6 +58,29 @@ public struct CompiledTemplate: Sendable {
     /// Whether the template holds no expression at all.
     public var isConstant: Bool { expressions.isEmpty }
 
+    /// The type of what the template gives. Expressions are asked for in the order of the template.
+    func type(
+        _ expressionType: (CompiledExpression, _ path: String, _ offset: Int, _ isPartOfText: Bool) -> StaticType
+    ) -> StaticType {
+        Self.type(root, expressionType)
+    }
+
+    private static func type(
+        _ node: Node, _ expressionType: (CompiledExpression, _ path: String, _ offset: Int, _ isPartOfText: Bool) -> StaticType
+    ) -> StaticType {
+        switch node {
+        case .constant(let value): return StaticType(constant: value)
+        case .whole(let expression, let place): return expressionType(expression, place.path, place.offset, false)
+        case .text(let pieces, let place):
+            for case .expression(let expression, let offset) in pieces { _ = expressionType(expression, place.path, offset, true) }
+            return .string
+        case .array(let nodes): return StaticType.list(nodes.isEmpty ? .anything : .union(nodes.map { type($0, expressionType) })).bounded
+        case .object(let keys, let nodes):
+            let properties = zip(keys, nodes).map { ObjectType.Property($0, type($1, expressionType)) }
+            return StaticType.object(ObjectType(properties, others: nil)).bounded(to: 4000)
+        }
+    }
+
     /// The template with the value of every expression in its place.
     public func render(_ scope: Scope) throws(ExpressionError) -> JSONValue {
         var meter = Meter(limits)

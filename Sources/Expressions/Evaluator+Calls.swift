@@ -161,7 +161,7 @@ extension Evaluator {
         try meter.work(bytes: text.utf8.count)
         switch function {
         case .matches:
-            return .bool(try searching { (effort) throws(PatternError) in try pattern.matches(text, effort: effort) })
+            return .bool(try searching { (budget: inout Int) throws(PatternError) in try pattern.matches(text, budget: &budget) })
         case .regexExtract, .regexExtractAll:
             guard pattern.captureCount <= 1 else {
                 throw fault(.evaluation, "the pattern has \(pattern.captureCount) groups; extracting takes one at most")
@@ -183,25 +183,26 @@ extension Evaluator {
         }
     }
 
-    // Searches with little effort first, so that ordinary patterns cost little and hostile ones are paid for.
-    private mutating func searching<Result>(_ search: (Effort) throws(PatternError) -> Result) throws(Fault) -> Result {
-        for effort in Effort.allCases {
-            try meter.work(steps: max(1, effort.matchLimit / 125))
-            do {
-                return try search(effort)
-            } catch {
-                if effort == .full { throw fault(.limit, error.message) }
-            }
-        }
-        throw fault(.limit, "the pattern is too complex for this text")
+    // What a search does is paid for: a step for what takes about as long as one.
+    private static let unitsForAStep = 25
+
+    private mutating func searching<Result>(_ search: (inout Int) throws(PatternError) -> Result) throws(Fault) -> Result {
+        try meter.step()
+        let before = meter.remainingSteps.multipliedReportingOverflow(by: Self.unitsForAStep)
+        var budget = before.overflow ? Int.max : before.partialValue
+        let start = budget
+        let found: Swift.Result<Result, PatternError>
+        do { found = .success(try search(&budget)) } catch { found = .failure(error) }
+        try meter.work(steps: (start - budget) / Self.unitsForAStep)
+        do { return try found.get() } catch { throw fault(.limit, error.message) }
     }
 
     private mutating func extract(_ pattern: Pattern, _ bytes: [UInt8], all: Bool) throws(Fault) -> Value {
         var found: [Value] = []
         var start = 0
         while start <= bytes.count {
-            let match = try searching { [start] (effort) throws(PatternError) in
-                try pattern.firstMatch(in: bytes, from: start, effort: effort)
+            let match = try searching { [start] (budget: inout Int) throws(PatternError) in
+                try pattern.firstMatch(in: bytes, from: start, budget: &budget)
             }
             guard let match else { break }
             if let text = match.group(pattern.captureCount) {
@@ -229,8 +230,8 @@ extension Evaluator {
         var evaluator = self
         let result = try pattern.replacing(in: bytes, with: replacement, count: count, maximumBytes: meter.bytes) {
             (bytes, start) throws(Fault) in
-            try evaluator.searching { (effort) throws(PatternError) in
-                try pattern.firstMatch(in: bytes, from: start, effort: effort)
+            try evaluator.searching { (budget: inout Int) throws(PatternError) in
+                try pattern.firstMatch(in: bytes, from: start, budget: &budget)
             }
         } tooLarge: {
             Fault(kind: .limit, message: "the evaluation needs more memory than it may", offset: -1)

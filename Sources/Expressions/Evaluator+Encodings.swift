@@ -14,8 +14,9 @@ extension Evaluator {
             guard let bytes = Base64.decode(text) else { throw fault(.evaluation, "the string is not base64") }
             return .bytes(bytes)
         case (.jsonParse, .string(let text)):
-            // A tree takes more room than its text.
-            try meter.charge(bytes: text.utf8.count.multipliedReportingOverflow(by: 4).partialValue)
+            // A tree takes more room than its text: each value of a list or a map has a place of its own.
+            let values = text.utf8.reduce(1) { $0 + ($1 == 0x2C || $1 == 0x5B || $1 == 0x7B || $1 == 0x3A ? 1 : 0) }
+            try meter.charge(bytes: text.utf8.count + values * 40)
             try meter.work(bytes: text.utf8.count.multipliedReportingOverflow(by: 8).partialValue)
             do {
                 return Value(try JSONValue(parsing: text, limits: JSONLimits(bytes: program.limits.bytes, depth: 200)))

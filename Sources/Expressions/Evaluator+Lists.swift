@@ -62,6 +62,7 @@ extension Evaluator {
         for index in 0..<list.count {
             try meter.work(elements: 1)
             let element = list[index]
+            try work(key: element)
             if let key = MapKey(finding: element) {
                 if seen.insert(key).inserted { result.append(element) }
             } else if try !contains(.values(others), element) {
@@ -112,6 +113,7 @@ extension Evaluator {
             try meter.charge(values: 3 * map.count)
             for index in 0..<map.count {
                 let key = map.key(at: index)
+                try work(key: key)
                 guard let mapKey = MapKey(key) else { throw noOverload("merge()", value) }
                 if let position = positions[mapKey] {
                     values[position] = map.value(at: index)

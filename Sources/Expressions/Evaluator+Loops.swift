@@ -140,6 +140,7 @@ extension Evaluator {
             let key = slots[loop.slot]
             if try passes(loop) {
                 values.append(try evaluate(loop.body))
+                try work(key: key)
                 keys.append(key)
             }
         }
@@ -159,6 +160,7 @@ extension Evaluator {
             try meter.charge(values: 3 * map.count)
             for position in 0..<map.count {
                 let key = map.key(at: position)
+                try work(key: key)
                 guard let mapKey = MapKey(key), builder.insert(key, as: mapKey, map.value(at: position)) else {
                     throw fault(.evaluation, "a key occurs twice in the map")
                 }

@@ -69,11 +69,19 @@ extension Evaluator {
         try check(depth: depth)
         for index in 0..<left.count {
             try meter.work(elements: 2)
-            guard let key = MapKey(left.key(at: index)), let other = right[key],
+            let leftKey = left.key(at: index)
+            try work(key: leftKey)
+            guard let key = MapKey(leftKey), let other = right[key],
                 try equal(left.value(at: index), other, depth: depth)
             else { return false }
         }
         return true
+    }
+
+    /// For looking up a key: long ones take their time to be hashed and compared.
+    @inline(__always)
+    mutating func work(key: Value) throws(Fault) {
+        if case .string(let text) = key { try meter.work(bytes: text.utf8.count) }
     }
 
     func check(depth: Int) throws(Fault) {

@@ -102,6 +102,7 @@ extension Evaluator {
         let key = try evaluate(node.b)
         offset = node.offset
         let isOptional = node.operation == .optionalIndex
+        if case .string(let text) = key { try meter.work(bytes: text.utf8.count) }
         switch value {
         case .optional(nil): return value
         case .optional(.some(let content)): return .optional(try element(of: content, key))
@@ -154,6 +155,7 @@ extension Evaluator {
         switch collection {
         case .list(let list): return .bool(try contains(list, element))
         case .map(let map):
+            if case .string(let text) = element { try meter.work(bytes: text.utf8.count) }
             if case .json(let object) = map, case .string(let text) = element { return .bool(object.position(of: text) != nil) }
             guard let key = MapKey(finding: element) else { return .bool(false) }
             return .bool(map.contains(key))
@@ -163,7 +165,10 @@ extension Evaluator {
     }
 
     mutating func contains(_ list: ListValue, _ element: Value) throws(Fault) -> Bool {
-        for index in 0..<list.count where try equal(list[index], element) { return true }
+        for index in 0..<list.count {
+            try meter.work(elements: 1)
+            if try equal(list[index], element) { return true }
+        }
         return false
     }
 }

@@ -151,6 +151,7 @@ struct Evaluator {
                 value = content
             }
             offset = keyOperand.offset
+            try work(key: key)
             guard builder.insert(key, as: mapKey, value) else { throw fault(.evaluation, "a key occurs twice in the map") }
         }
         return builder.finish()

@@ -51,6 +51,23 @@ public struct ExpressionError: Error, Sendable, Hashable, CustomStringConvertibl
         self.textOffset = textOffset
     }
 
+    /// The line of the source and a caret below the place; the middle of a long line. Empty where the source is not known.
+    public var excerpt: [String] {
+        guard !source.isEmpty else { return [] }
+        // Characters stand for one column each, so that the caret is below its place.
+        let bytes = Array(source.utf8)
+        let start = bytes[..<offset].lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
+        let end = bytes[offset...].firstIndex(of: 0x0A) ?? bytes.count
+        let text = Array(String(decoding: bytes[start..<end], as: UTF8.self))
+        let place = min(column - 1, text.count)
+        let lower = text.count <= Self.excerptWidth ? 0 : max(0, min(place - Self.excerptWidth / 3, text.count - Self.excerptWidth))
+        let upper = min(text.count, lower + Self.excerptWidth)
+        let excerpt = (lower > 0 ? "…" : "") + String(text[lower..<upper]) + (upper < text.count ? "…" : "")
+        return [excerpt, String(repeating: " ", count: place - lower + (lower > 0 ? 1 : 0)) + "^"]
+    }
+
+    private static let excerptWidth = 100
+
     /// The reason with the place: `no such key "score" (line 1, column 7)`.
     public var description: String {
         let place = source.isEmpty ? "" : " (line \(line), column \(column))"

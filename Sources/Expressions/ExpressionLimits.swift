@@ -50,6 +50,9 @@ struct Meter {
         self.bytes = limits.bytes
     }
 
+    /// How many steps are left.
+    var remainingSteps: Int { max(0, units) / Self.unitsPerStep }
+
     @inline(__always)
     mutating func step() throws(Fault) {
         units -= Self.unitsPerStep

@@ -21,10 +21,13 @@ final class Program: Sendable {
     let references: [Reference]
     /// What is wrong with calls and constants. Each is also an error when its place is evaluated.
     let problems: [Problem]
+    /// The names of the variables that a loop or a binding makes, by its node.
+    let variables: [Int32: [String]]
 
     init(
         source: String, mode: NumberMode, limits: ExpressionLimits, nodes: [Node], root: Int32, operands: [Operand], constants: [Value],
-        names: [String], nameOffsets: [Int32], patterns: [Pattern], slotCount: Int, references: [Reference], problems: [Problem]
+        names: [String], nameOffsets: [Int32], patterns: [Pattern], slotCount: Int, references: [Reference], problems: [Problem],
+        variables: [Int32: [String]]
     ) {
         self.source = source
         self.mode = mode
@@ -39,12 +42,14 @@ final class Program: Sendable {
         self.slotCount = slotCount
         self.references = references
         self.problems = problems
+        self.variables = variables
     }
 
     struct Problem: Sendable {
         let kind: ExpressionError.Kind
         let message: String
         let offset: Int
+        let suggestion: String?
     }
 
     /// An operand, and where it is optional (`[?x]`) or carries an operator (`a + b`) a number that says so.
@@ -100,7 +105,8 @@ final class Program: Sendable {
         case all, exists, existsOne, transformList, transformMap, transformMapEntry, filter, sortBy
         /// a: the value; b: the body; c: slot.
         case bind, optionalMap, optionalFlatMap
-        /// a: name of the message; b: kind of the error.
+        /// a: name of the message; b: kind of the error; c: first of the arguments, counted from 1, or 0. The detail of an argument is
+        /// their number. They are not evaluated.
         case fail
     }
 }

@@ -61,13 +61,18 @@ extension Evaluator {
 
     // Reading this much of a text counts as a step.
     private static let bytesForAStep = 64
+    private static let patternUnitsForAStep = 4
 
     /// Whether the pattern is found in `text`. A search that is given up ends the validation.
     mutating func matches(_ text: String, _ pattern: CompiledPattern, _ node: SchemaNode, _ keyword: String) -> Bool {
         spend(1 + text.utf8.count / Self.bytesForAStep, at: node)
         if isGivenUp { return false }
+        // What the search does counts as steps of the validation, so that many strings cannot take long together.
+        let before = remainingSteps * Self.patternUnitsForAStep
+        var budget = before
+        defer { spend((before - budget) / Self.patternUnitsForAStep, at: node) }
         do throws(PatternError) {
-            return try pattern.pattern.matches(text)
+            return try pattern.pattern.matches(text, budget: &budget)
         } catch {
             giveUp("\(node.location)/\(keyword)", "matching \(subject) with the pattern \(pattern.source) takes too long")
             return false

@@ -133,6 +133,9 @@ struct Evaluator {
         if steps > mostSteps { giveUp(node.location, "checking the value takes more than \(mostSteps) steps") }
     }
 
+    /// How many steps are left.
+    var remainingSteps: Int { max(0, mostSteps - steps) }
+
     mutating func giveUp(_ location: String, _ message: String) {
         guard !isGivenUp else { return }
         isGivenUp = true

@@ -69,7 +69,9 @@ extension Pattern {
     ) throws(PatternError) -> String {
         let parsed = try Replacement(replacement, for: self)
         return try replacing(in: Array(text.utf8), with: parsed, count: count, maximumBytes: maximumBytes) {
-            (bytes, start) throws(PatternError) in try self.firstMatch(in: bytes, from: start, effort: .full)
+            (bytes, start) throws(PatternError) in
+            var budget = Int.max
+            return try self.firstMatch(in: bytes, from: start, budget: &budget)
         }
     }
 

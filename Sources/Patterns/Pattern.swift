@@ -6,8 +6,8 @@ import CPCRE2
 
 /// A compiled regular expression. It searches; anchor it with `^` and `$` to match whole texts.
 ///
-/// `\d`, `\w` and `\s` are ASCII, `.` does not match a line feed, `$` matches only at the very end. A search is bounded by
-/// a match limit and a heap limit, so that no pattern can keep a thread busy.
+/// `\d`, `\w` and `\s` are ASCII, `.` does not match a line feed, `$` matches only at the very end. What a search does is counted and
+/// bounded, in time and in memory, so that no pattern can keep a thread busy.
 ///
 /// `@unchecked Sendable` is true because the compiled code is never written after `init`: PCRE2 documents compiled
 /// patterns as shareable between threads, and every search has match data of its own.
@@ -22,23 +22,27 @@ public final class Pattern: @unchecked Sendable {
 
     /// The longest pattern, in bytes.
     public static let maximumSourceBytes = 1024
-    /// How much backtracking a search may do.
-    public static let matchLimit = 100_000
+    /// How much a search may do, in units: an item of the pattern that is tried at a place is one, and so are eight bytes that it moves over.
+    public static let searchLimit = 100_000
+    /// How much more it may do for each byte of the text.
+    public static let searchLimitPerByte = 8
     /// How much memory a search may take for backtracking, in KiB.
-    public static let heapLimitKiB = 1024
+    public static let heapLimitKiB = 4096
 
     /// The pattern as it was written.
     public let source: String
     /// How many groups capture.
     public let captureCount: Int
     private let code: OpaquePointer
+    private let effort: SearchEffort
 
     /// Compiles a pattern.
     public init(_ source: String, dialect: Dialect = .standard) throws(PatternError) {
         guard source.utf8.count <= Self.maximumSourceBytes else {
             throw PatternError(kind: .tooLong, message: "the pattern is longer than \(Self.maximumSourceBytes) bytes")
         }
-        var options = UInt32(PCRE2_UTF) | UInt32(PCRE2_NEVER_BACKSLASH_C) | UInt32(PCRE2_DOLLAR_ENDONLY) | UInt32(PCRE2_NO_UTF_CHECK)
+        try Self.refuseUncounted(source)
+        var options = UInt32(PCRE2_AUTO_CALLOUT) | UInt32(PCRE2_UTF) | UInt32(PCRE2_NEVER_BACKSLASH_C) | UInt32(PCRE2_DOLLAR_ENDONLY) | UInt32(PCRE2_NO_UTF_CHECK)
         switch dialect {
         case .standard: break
         case .javaScript: options |= UInt32(PCRE2_ALT_BSUX) | UInt32(PCRE2_ALLOW_EMPTY_CLASS) | UInt32(PCRE2_MATCH_UNSET_BACKREF)
@@ -60,6 +64,9 @@ public final class Pattern: @unchecked Sendable {
         }
         var captures: UInt32 = 0
         pcre2_pattern_info_8(compiled, UInt32(PCRE2_INFO_CAPTURECOUNT), &captures)
+        var references: UInt32 = 0
+        pcre2_pattern_info_8(compiled, UInt32(PCRE2_INFO_BACKREFMAX), &references)
+        self.effort = SearchEffort(longestRepeat: Self.longestRepeat(in: source), hasReferences: references > 0)
         self.source = source
         self.code = compiled
         self.captureCount = Int(captures)
@@ -69,27 +76,29 @@ public final class Pattern: @unchecked Sendable {
 
     /// Whether the pattern is found anywhere in `text`.
     public func matches(_ text: String) throws(PatternError) -> Bool {
-        try matches(text, effort: .full)
+        var budget = Int.max
+        return try matches(text, budget: &budget)
     }
 
     /// The first match in `text`, with its groups.
     public func firstMatch(in text: String) throws(PatternError) -> PatternMatch? {
-        try firstMatch(in: Array(text.utf8), from: 0, effort: .full)
+        var budget = Int.max
+        return try firstMatch(in: Array(text.utf8), from: 0, budget: &budget)
     }
 
-    /// Whether the pattern is found, with a bound that the caller picks.
-    package func matches(_ text: String, effort: Effort) throws(PatternError) -> Bool {
+    /// Whether the pattern is found. What the search did is taken off the budget, which bounds it besides its own limit.
+    package func matches(_ text: String, budget: inout Int) throws(PatternError) -> Bool {
         var copy = text
-        let result = copy.withUTF8 { bytes in search(bytes, from: 0, effort: effort) { _ in } }
+        let result = copy.withUTF8 { bytes in search(bytes, from: 0, &budget) { _ in } }
         return try Self.found(result)
     }
 
-    /// The first match at or after the byte `start`, with a bound that the caller picks. The bytes must be UTF-8.
-    package func firstMatch(in bytes: [UInt8], from start: Int, effort: Effort) throws(PatternError) -> PatternMatch? {
+    /// The first match at or after the byte `start`. The bytes must be UTF-8. What the search did is taken off the budget.
+    package func firstMatch(in bytes: [UInt8], from start: Int, budget: inout Int) throws(PatternError) -> PatternMatch? {
         var ranges: [Range<Int>?] = []
         let groups = captureCount + 1
         let result = bytes.withUnsafeBufferPointer { buffer in
-            search(buffer, from: start, effort: effort) { vector in
+            search(buffer, from: start, &budget) { vector in
                 ranges.reserveCapacity(groups)
                 for group in 0..<groups {
                     let lower = vector[2 * group]
@@ -106,15 +115,25 @@ public final class Pattern: @unchecked Sendable {
     private static let unset = UInt.max
 
     private func search(
-        _ bytes: UnsafeBufferPointer<UInt8>, from start: Int, effort: Effort, found: (UnsafeMutablePointer<UInt>) -> Void
+        _ bytes: UnsafeBufferPointer<UInt8>, from start: Int, _ budget: inout Int, found: (UnsafeMutablePointer<UInt>) -> Void
     ) -> Int32 {
-        guard let data = pcre2_match_data_create_from_pattern_8(code, nil) else { return PCRE2_ERROR_NOMEMORY }
-        defer { pcre2_match_data_free_8(data) }
-        var nothing: UInt8 = 0
-        let result = withUnsafePointer(to: &nothing) { empty in
-            pcre2_match_8(
-                code, bytes.baseAddress ?? empty, bytes.count, start, UInt32(PCRE2_NO_UTF_CHECK), data, MatchLimits.shared.context(effort))
+        guard let data = pcre2_match_data_create_from_pattern_8(code, nil), let context = MatchLimits.shared.context() else {
+            return PCRE2_ERROR_NOMEMORY
         }
+        defer {
+            pcre2_match_data_free_8(data)
+            pcre2_match_context_free_8(context)
+        }
+        let units = min(max(0, budget), Self.searchLimit + Self.searchLimitPerByte * (bytes.count - start))
+        var count = SearchCount(effort, units: units, bytes: bytes.count)
+        var nothing: UInt8 = 0
+        let result = withUnsafeMutablePointer(to: &count) { count in
+            SearchCount.install(count, in: context)
+            return withUnsafePointer(to: &nothing) { empty in
+                pcre2_match_8(code, bytes.baseAddress ?? empty, bytes.count, start, UInt32(PCRE2_NO_UTF_CHECK), data, context)
+            }
+        }
+        budget -= count.spentUnits
         if result > 0, let vector = pcre2_get_ovector_pointer_8(data) {
             vector.withMemoryRebound(to: UInt.self, capacity: 2 * (captureCount + 1)) { found($0) }
         }
@@ -124,53 +143,13 @@ public final class Pattern: @unchecked Sendable {
     private static func found(_ result: Int32) throws(PatternError) -> Bool {
         if result >= 0 { return true }
         if result == PCRE2_ERROR_NOMATCH { return false }
-        throw PatternError(kind: .tooComplex, message: "the pattern is too complex for this text: \(text(of: result))")
+        // The reason is one of several limits, of which nobody who writes patterns has heard.
+        throw PatternError(kind: .tooComplex, message: "the pattern takes too long on this text")
     }
 
     private static func text(of code: Int32) -> String {
         var buffer = [UInt8](repeating: 0, count: 256)
         let length = pcre2_get_error_message_8(code, &buffer, buffer.count)
         return length > 0 ? String(decoding: buffer.prefix(Int(length)), as: UTF8.self) : "error \(code)"
-    }
-}
-
-/// How much a search may spend before it is given up.
-package enum Effort: Int, Sendable, CaseIterable {
-    /// A hundredth of the full limit: enough for ordinary patterns on ordinary texts.
-    case small
-    /// A tenth.
-    case medium
-    /// The full limit.
-    case full
-
-    /// The match limit.
-    package var matchLimit: Int {
-        switch self {
-        case .small: Pattern.matchLimit / 100
-        case .medium: Pattern.matchLimit / 10
-        case .full: Pattern.matchLimit
-        }
-    }
-}
-
-// The match contexts, one for each effort, made once and only read afterwards.
-//
-// `@unchecked Sendable` is true because the contexts are not written after `init`; PCRE2 only reads them in a search.
-private final class MatchLimits: @unchecked Sendable {
-    static let shared = MatchLimits()
-    private let contexts: [OpaquePointer?]
-
-    init() {
-        contexts = Effort.allCases.map { effort in
-            guard let context = pcre2_match_context_create_8(nil) else { return nil }
-            pcre2_set_match_limit_8(context, UInt32(effort.matchLimit))
-            pcre2_set_heap_limit_8(context, UInt32(Pattern.heapLimitKiB))
-            return context
-        }
-    }
-
-    func context(_ effort: Effort) -> OpaquePointer {
-        guard let context = contexts[effort.rawValue] else { preconditionFailure("memory for the limits of PCRE2 was refused") }
-        return context
     }
 }

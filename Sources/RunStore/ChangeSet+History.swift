@@ -8,13 +8,13 @@ extension ChangeSet {
     // What the attempt was given and what it left (log, status) is copied from its task's row: it never travels to the coordinator.
     private static let insertSteps: SQL = """
         insert into skein.step (run_id, path, seq, namespace_id, step_index, status, attempt, losses, session_id, fence, started_at,
-                                claimed_at, finished_at, input, output, failure, details)
+                                claimed_at, finished_at, input, output, collected, failure, details)
         select g.run_id, g.path, g.seq, g.namespace_id, g.step_index, g.status::skein.step_status, g.attempt, g.losses, g.session_id,
-               g.fence, g.started_at, nullif(g.claimed_at, g.started_at), g.finished_at, nullif(t.input, '{}'), g.output, g.failure,
-               t.details
-          from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+               g.fence, g.started_at, nullif(g.claimed_at, g.started_at), g.finished_at, nullif(t.input, '{}'), g.output, g.collected,
+               g.failure, t.details
+          from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
                as g (run_id, path, seq, namespace_id, step_index, status, attempt, losses, session_id, fence, started_at, claimed_at,
-                     finished_at, output, failure)
+                     finished_at, output, failure, collected)
                left join lateral (
                  select k.input, k.details from skein.task k
                   where k.run_id = g.run_id and k.path = g.path and k.fence = g.fence offset 0) as t on true
@@ -33,9 +33,9 @@ extension ChangeSet {
                   where k.run_id = g.run_id and k.path = g.path and k.fence = g.fence offset 0) as t on true
         """
 
-    private static let insertEvents: SQL = """
-        insert into skein.run_event (run_id, seq, namespace_id, kind, at, body)
-        select * from unnest($1, $2, $3, $4, $5, $6)
+    private static let insertNotes: SQL = """
+        insert into skein.run_event (run_id, seq, namespace_id, kind, at, body, path)
+        select * from unnest($1, $2, $3, $4, $5, $6, $7)
         """
 
     func appendHistory(to statements: inout [(SQL, [Parameter])]) {
@@ -59,6 +59,7 @@ extension ChangeSet {
                         .timestampArray(steps.map(\.2.settled.finishedAt.microseconds)),
                         .textArray(steps.map(\.2.settled.output?.text)),
                         .textArray(steps.map { $0.2.settled.failure?.json.compactText }),
+                        .textArray(steps.map { $0.2.settled.collected?.stored }),
                     ]
                 ))
         }
@@ -83,19 +84,28 @@ extension ChangeSet {
                     ]
                 ))
         }
-        if !events.isEmpty {
+        if !notes.isEmpty {
             statements.append(
                 (
-                    Self.insertEvents,
+                    Self.insertNotes,
                     [
-                        .uuidArray(events.map(\.0.pair)),
-                        .int32Array(events.map { Int32(clamping: $0.2.sequence) }),
-                        .int32Array(events.map(\.1.namespaceID)),
-                        .textArray(events.map(\.2.kind)),
-                        .timestampArray(events.map(\.2.at.microseconds)),
-                        .textArray(events.map { $0.2.body?.compactText }),
+                        .uuidArray(notes.map(\.0.pair)),
+                        .int32Array(notes.map { Int32(clamping: $0.2.sequence) }),
+                        .int32Array(notes.map(\.1.namespaceID)),
+                        .textArray(notes.map(\.2.kind)),
+                        .timestampArray(notes.map(\.2.at.microseconds)),
+                        .textArray(notes.map { $0.2.body?.compactText }),
+                        .textArray(notes.map { $0.2.path?.text }),
                     ]
                 ))
         }
+    }
+}
+
+extension CollectedOutput {
+    // As `skein.collected_output_v1` reads it.
+    var stored: String {
+        let stored: JSONValue = ["count": .int(Int64(count)), "collect": .string(collect.rawValue)]
+        return stored.compactText
     }
 }

@@ -9,7 +9,7 @@ extension ChangeSet {
     private static let moveTasks: SQL = """
         update skein.task t
            set path = g.path, queue_id = g.queue_id, priority = g.priority, state = 'ready', step_index = g.step_index, attempt = 1,
-               losses = 0, ready_at = clock_timestamp(), step_started_at = null, session_id = null, fence = null, claimed_at = null,
+               losses = 0, is_unwanted = false, ready_at = clock_timestamp(), step_started_at = null, session_id = null, fence = null, claimed_at = null,
                settled_at = null, outcome = null, retry_state = null, input = g.input, output = null, failure = null, details = null
           from unnest($1, $2, $3, $4, $5, $6, $7) as g (run_id, old_path, path, queue_id, priority, step_index, input)
                cross join lateral (select k.ctid as place from skein.task k where k.run_id = g.run_id and k.path = g.old_path offset 0) as k
@@ -26,7 +26,7 @@ extension ChangeSet {
     private static let reuseTasks: SQL = """
         update skein.task t
            set state = g.state::skein.task_state, attempt = g.attempt, losses = g.losses, step_started_at = g.started_at,
-               retry_state = g.retry_state, ready_at = clock_timestamp(), session_id = null, fence = null, claimed_at = null,
+               retry_state = g.retry_state, is_unwanted = false, ready_at = clock_timestamp(), session_id = null, fence = null, claimed_at = null,
                settled_at = null, outcome = null, output = null, failure = null, details = null
           from unnest($1, $2, $3, $4, $5, $6, $7) as g (run_id, path, state, attempt, losses, started_at, retry_state)
                cross join lateral (select k.ctid as place from skein.task k where k.run_id = g.run_id and k.path = g.path offset 0) as k
@@ -60,7 +60,7 @@ extension ChangeSet {
                 switch run.tasks[path] {
                 case .insert(let node, let input): coming.append((path, run.version.program.nodes[node], input))
                 case .ready(let task): reuses.append((run.id, path, task, "ready"))
-                case .wait(let task, _): reuses.append((run.id, path, task, "waiting"))
+                case .wait(let task): reuses.append((run.id, path, task, "waiting"))
                 case .wake: wakes.append((run.id, path))
                 case .delete: leaving.append(path)
                 case .nothing, nil: continue
@@ -116,131 +116,6 @@ extension ChangeSet {
             statements.append((Self.wakeTasks, [.uuidArray(wakes.map(\.0.pair)), .textArray(wakes.map(\.1.text))]))
         }
     }
-
-    // MARK: Live steps
-
-    private static let keepLiveSteps: SQL = """
-        insert into skein.live_step (run_id, path, namespace_id, step_index, is_block, started_at, unmet, met, unsettled, live,
-                                     block_ending)
-        select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-        on conflict (run_id, path) do update
-           set is_block = excluded.is_block, started_at = excluded.started_at, unmet = excluded.unmet, met = excluded.met,
-               unsettled = excluded.unsettled, live = excluded.live, block_ending = excluded.block_ending
-        """
-
-    private static let dropLiveSteps: SQL = """
-        delete from skein.live_step t
-         using unnest($1, $2) as g (run_id, path)
-               cross join lateral (select k.ctid as place from skein.live_step k where k.run_id = g.run_id and k.path = g.path offset 0) as k
-         where t.ctid = k.place
-        """
-
-    func appendLiveSteps(_ runs: [RunChange], to statements: inout [(SQL, [Parameter])]) {
-        var keeps: [(RunChange, StepPath, Int, LiveStepFacts)] = []
-        var drops: [(RunID, StepPath)] = []
-        for run in runs {
-            for path in run.liveStepOrder {
-                switch run.liveSteps[path] {
-                case .keep(let node, let facts): keeps.append((run, path, node, facts))
-                case .drop: drops.append((run.id, path))
-                case nil: continue
-                }
-            }
-        }
-        if !drops.isEmpty {
-            statements.append((Self.dropLiveSteps, [.uuidArray(drops.map(\.0.pair)), .textArray(drops.map(\.1.text))]))
-        }
-        guard !keeps.isEmpty else { return }
-        let blocks = keeps.map { $0.3.block }
-        let pendings = keeps.map { $0.3.pending }
-        statements.append(
-            (
-                Self.keepLiveSteps,
-                [
-                    .uuidArray(keeps.map(\.0.id.pair)), .textArray(keeps.map(\.1.text)), .int32Array(keeps.map(\.0.version.namespaceID)),
-                    .int32Array(keeps.map { Int32(clamping: $0.2) }), .boolArray(blocks.map { $0 != nil }),
-                    .timestampArray(blocks.map { $0?.startedAt?.microseconds }),
-                    .int32Array(pendings.map { Int32(clamping: $0?.unmet ?? 0) }),
-                    .int32Array(pendings.map { Int32(clamping: $0?.met ?? 0) }),
-                    .int32Array(blocks.map { Int32(clamping: $0?.unsettled ?? 0) }),
-                    .int32Array(blocks.map { Int32(clamping: $0?.live ?? 0) }),
-                    .textArray(blocks.map { $0?.ending?.json.compactText }),
-                ]
-            ))
-    }
-
-    // MARK: Timers and notices
-
-    private static let setTimers: SQL = """
-        insert into skein.timer (run_id, path, kind, namespace_id, due_at) select * from unnest($1, $2, $3, $4, $5)
-        on conflict (run_id, path, kind) do update set due_at = excluded.due_at
-        """
-
-    private static let removeTimers: SQL = """
-        delete from skein.timer t
-         using unnest($1, $2, $3) as g (run_id, path, kind)
-               cross join lateral (select k.ctid as place from skein.timer k where k.run_id = g.run_id and k.path = g.path and k.kind = g.kind offset 0) as k
-         where t.ctid = k.place
-        """
-
-    func appendTimers(_ runs: [RunChange], to statements: inout [(SQL, [Parameter])]) {
-        var sets: [(RunID, String, String, Int32, Int64)] = []
-        var removes: [(RunID, String, String)] = []
-        for run in runs {
-            for path in run.taskOrder {
-                switch run.tasks[path] {
-                case .wait(_, let dueAt): sets.append((run.id, path.text, "backoff", run.version.namespaceID, dueAt.microseconds))
-                case .wake, .delete(hasTimer: true): removes.append((run.id, path.text, "backoff"))
-                case .insert, .ready, .delete, .nothing, nil: continue
-                }
-            }
-            if let deadline = run.deadline {
-                if run.ending != nil {
-                    if !run.starts { removes.append((run.id, "", "deadline")) }
-                } else if run.starts {
-                    sets.append((run.id, "", "deadline", run.version.namespaceID, deadline.microseconds))
-                }
-            }
-        }
-        if !removes.isEmpty {
-            statements.append(
-                (Self.removeTimers, [.uuidArray(removes.map(\.0.pair)), .textArray(removes.map(\.1)), .textArray(removes.map(\.2))]))
-        }
-        if !sets.isEmpty {
-            statements.append(
-                (
-                    Self.setTimers,
-                    [
-                        .uuidArray(sets.map(\.0.pair)), .textArray(sets.map(\.1)), .textArray(sets.map(\.2)),
-                        .int32Array(sets.map(\.3)), .timestampArray(sets.map(\.4)),
-                    ]
-                ))
-        }
-    }
-
-    // Only its owner changes a leased task's row; a worker learns from a notice that the attempt is no longer wanted.
-    private static let insertNotices: SQL = """
-        insert into skein.cancel_notice (session_id, run_id, path, fence, namespace_id)
-        select t.session_id, t.run_id, t.path, t.fence, t.namespace_id
-          from unnest($1, $2) as g (run_id, path)
-               cross join lateral (
-                 select * from skein.task k where k.run_id = g.run_id and k.path = g.path and k.state = 'leased' offset 0) as t
-        on conflict do nothing
-        """
-
-    func appendNotices(to statements: inout [(SQL, [Parameter])]) {
-        if !notices.isEmpty {
-            statements.append((Self.insertNotices, [.uuidArray(notices.map(\.0.pair)), .textArray(notices.map(\.1.text))]))
-        }
-        if !inboxIDs.isEmpty {
-            statements.append(("delete from skein.inbox where inbox_id = any($1)", [.int64Array(inboxIDs)]))
-        }
-    }
-}
-
-extension LiveStepFacts {
-    var block: BlockFacts? { if case .block(let facts) = self { facts } else { nil } }
-    var pending: PendingFacts? { if case .pending(let facts) = self { facts } else { nil } }
 }
 
 extension TaskFacts {

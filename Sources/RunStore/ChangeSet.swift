@@ -13,6 +13,8 @@ struct RunChange {
     let version: LoadedVersion
     // A run that is being submitted has no row yet.
     let isNew: Bool
+    // What a new run is below, or comes after.
+    let relatives: Relatives
     // Whether this transaction starts it.
     var starts: Bool
     var facts: RunFacts
@@ -21,29 +23,69 @@ struct RunChange {
     var taskOrder: [StepPath] = []
     var liveSteps: [StepPath: LiveStepChange] = [:]
     var liveStepOrder: [StepPath] = []
+    var timers: [TimerKey: TimerChange] = [:]
+    var timerOrder: [TimerKey] = []
+    var waits: [StepPath: WaitChange] = [:]
+    var waitOrder: [StepPath] = []
 
-    init(id: RunID, version: LoadedVersion, isNew: Bool, facts: RunFacts) {
+    init(id: RunID, version: LoadedVersion, isNew: Bool, facts: RunFacts, relatives: Relatives) {
         self.id = id
         self.version = version
         self.isNew = isNew
         starts = isNew
         self.facts = facts
+        self.relatives = relatives
     }
+}
+
+/// Where a run stands among others.
+struct Relatives: Sendable {
+    // The run whose step started it, that step, and which try of it this is.
+    var parent: RunID?
+    var parentPath: StepPath?
+    var parentAttempt = 0
+    var isAwaited = false
+    var followsParent = false
+    // The run after whose ending it was started.
+    var source: RunID?
+    // The first run of its tree; nil is itself.
+    var root: RunID?
+    // The versions of its sub-workflows, as the tables keep them.
+    var callees: String?
+
+    static let none = Relatives()
+
+    var isNone: Bool { parent == nil && source == nil && callees == nil }
+}
+
+struct TimerKey: Hashable {
+    // Empty for the run itself.
+    let path: String
+    let kind: TimerKind
+}
+
+enum TimerChange {
+    case set(Timestamp, isAbsolute: Bool)
+    case remove
 }
 
 enum TaskChange {
     case insert(node: Int, input: JSONText)
     case ready(TaskFacts)
-    case wait(TaskFacts, dueAt: Timestamp)
+    case wait(TaskFacts)
     case wake
-    case delete(hasTimer: Bool)
+    case delete
     case nothing
 }
 
 enum LiveStepChange {
-    // `hasRow`: an upsert; otherwise it is known to be new in this transaction.
     case keep(node: Int, LiveStepFacts)
     case drop
+}
+
+enum WaitChange {
+    case set(WaitOrder)
+    case end
 }
 
 extension RunChange {
@@ -54,15 +96,27 @@ extension RunChange {
         case .requeue(let path, let task):
             if case .insert = tasks[path] { return }
             setTask(path, .ready(task))
-        case .backOff(let path, let task, let dueAt): setTask(path, .wait(task, dueAt: dueAt))
+        case .backOff(let path, let task, let dueAt):
+            setTask(path, .wait(task))
+            setTimer(TimerKey(path: path.text, kind: .backoff), .set(dueAt, isAbsolute: false))
         case .wake(let path): setTask(path, .wake)
         case .dequeue(let path, let hasTimer):
-            switch tasks[path] {
-            case .insert: setTask(path, .nothing)
-            case .wake: setTask(path, .delete(hasTimer: true))
-            case nil, .ready, .wait, .delete, .nothing: setTask(path, .delete(hasTimer: hasTimer))
-            }
+            if hasTimer { removeTimer(TimerKey(path: path.text, kind: .backoff)) }
+            if case .insert = tasks[path] { setTask(path, .nothing) } else { setTask(path, .delete) }
         case .tellWorker(let path): batch.notices.append((id, path))
+        case .setTimer(let path, let kind, let dueAt, let isAbsolute):
+            setTimer(TimerKey(path: path?.text ?? "", kind: kind), .set(dueAt, isAbsolute: isAbsolute))
+        case .removeTimer(let path, let kind): removeTimer(TimerKey(path: path?.text ?? "", kind: kind))
+        case .keepItems(let path, let items): batch.items.append((id, version.namespaceID, path, items))
+        case .startChild(let start): batch.children.append((self.id, start))
+        case .cancelChild(let path): batch.childCancels.append((id, path))
+        case .wait(let order): setWait(order.path, .set(order))
+        case .endWait(let path): setWait(path, .end)
+        case .consume(let event, let path): batch.events[EventKey(event, id)] = EventDecision(state: .consumed, path: path)
+        case .refuse(let event, let reason): batch.events[EventKey(event, id)]?.refuse(reason)
+        case .dropEvent(let event): batch.events[EventKey(event, id)]?.state = .dropped
+        case .emit(let order): batch.emits.append((id, version.namespaceID, order))
+        case .chain(let start): batch.chains.append((id, start))
         case .keep(let path, let node, let facts):
             if liveSteps[path] == nil { liveStepOrder.append(path) }
             liveSteps[path] = .keep(node: node, facts)
@@ -71,7 +125,7 @@ extension RunChange {
             liveSteps[path] = .drop
         case .recordStep(let record): batch.steps.append((id, version, record))
         case .recordAttempt(let record): batch.attempts.append((id, version, record))
-        case .recordEvent(let record): batch.events.append((id, version, record))
+        case .recordEvent(let record): batch.notes.append((id, version, record))
         case .end(let ending): self.ending = ending
         }
     }
@@ -79,17 +133,72 @@ extension RunChange {
     private mutating func setTask(_ path: StepPath, _ change: TaskChange) {
         if tasks.updateValue(change, forKey: path) == nil { taskOrder.append(path) }
     }
+
+    private mutating func setTimer(_ key: TimerKey, _ change: TimerChange) {
+        if timers.updateValue(change, forKey: key) == nil { timerOrder.append(key) }
+    }
+
+    mutating func removeTimer(_ key: TimerKey) { setTimer(key, .remove) }
+
+    private mutating func setWait(_ path: StepPath, _ change: WaitChange) {
+        if waits.updateValue(change, forKey: path) == nil { waitOrder.append(path) }
+    }
+}
+
+/// An event that was handed to a run. A broadcast goes to several at once.
+struct EventKey: Hashable, Comparable {
+    let event: Int64
+    let run: RunID
+
+    init(_ event: Int64, _ run: RunID) {
+        self.event = event
+        self.run = run
+    }
+
+    static func < (left: EventKey, right: EventKey) -> Bool { (left.event, left.run) < (right.event, right.run) }
+}
+
+/// What became of an event that was handed to a wait.
+struct EventDecision {
+    enum State: String {
+        case buffered, consumed, refused, dropped
+    }
+
+    // Buffered: the wait did not take it, and another one may.
+    var state: State = .buffered
+    var path: StepPath
+    var reason: String?
+
+    mutating func refuse(_ reason: String) {
+        state = .refused
+        self.reason = reason
+    }
 }
 
 /// The changes of all runs of a batch.
 struct ChangeSet {
     var steps: [(RunID, LoadedVersion, StepRecord)] = []
+    // How many steps were written ahead of the rest, because a decision had to read them.
+    var written = 0
     var attempts: [(RunID, LoadedVersion, AttemptRecord)] = []
-    var events: [(RunID, LoadedVersion, EventRecord)] = []
+    var notes: [(RunID, LoadedVersion, EventRecord)] = []
     var notices: [(RunID, StepPath)] = []
     var inboxIDs: [Int64] = []
     // Settled tasks whose outcome the engine refused: their rows go, or they would be folded for ever.
     var refused: [(RunID, StepPath)] = []
+    // Collections of loops that have begun.
+    var items: [(RunID, Int32, StepPath, [JSONText])] = []
+    // What is started: the run that does it, and what. Taken out as it becomes runs of its own.
+    var children: [(RunID, ChildStart)] = []
+    var chains: [(RunID, ChainStart)] = []
+    // What could not be started.
+    var letters: [DeadLetter] = []
+    // Sub-workflows that could not be started, and for which a step waits.
+    var refusedChildren: [(RunID, ChildStart, Failure)] = []
+    var childCancels: [(RunID, StepPath)] = []
+    // Events that were handed to a wait.
+    var events: [EventKey: EventDecision] = [:]
+    var emits: [(RunID, Int32, EmitOrder)] = []
 
     /// The statements that write everything, in the order of locks and of what reads what.
     ///
@@ -102,6 +211,9 @@ struct ChangeSet {
         appendLiveSteps(runs, to: &statements)
         appendTimers(runs, to: &statements)
         appendNotices(to: &statements)
+        appendItems(to: &statements)
+        appendEvents(runs, to: &statements)
+        appendRelatives(runs, to: &statements)
         appendRunUpdates(runs, to: &statements)
         return statements
     }

@@ -75,7 +75,9 @@ extension RunReader {
         try await object(
             """
             select to_json(x)::text
-              from (select v.*, coalesce(r.input, e.input)::json as input, e.output::json as output, e.failure::json as error
+              from (select v.*, coalesce(r.input, e.input)::json as input, e.output::json as output, e.failure::json as error,
+                     (select json_agg(json_build_object('run_id', t.run_id, 'workflow', t.workflow, 'trigger', t.trigger, 'status', t.status) order by t.run_id)
+                        from skein.run_overview t where t.source_run_id = v.run_id) as triggered
                       from skein.run_overview v
                       left join skein.run r on r.run_id = $1
                       left join skein.ended_run e on e.run_id = $1

@@ -19,7 +19,7 @@ extension RunStore {
                 if let facts = Self.decide(&folds[index], &changes, &report, now: now) { missing.append((index, facts)) }
             }
             if missing.isEmpty { return }
-            try load(missing, into: &folds, on: db)
+            try load(missing, into: &folds, &changes, on: db)
         }
         throw PostgresError(code: .protocolViolation, message: "a decision asked for facts more than \(Self.roundLimit) times")
     }
@@ -31,22 +31,55 @@ extension RunStore {
         while fold.next < fold.inputs.count {
             let input = fold.inputs[fold.next]
             do throws(Rejection) {
-                let commands = try Engine.decide(&fold.frame, input, at: now)
-                if case .start = input { fold.change.starts = true }
-                for command in commands { fold.change.merge(command, into: &changes) }
-                fold.change.facts = fold.frame.run
+                let commands = try fold.isSuspended ? Engine.proceed(&fold.frame) : Engine.decide(&fold.frame, input, at: now)
+                take(commands, of: input, &fold, &changes)
+                fold.isSuspended = false
                 report.inputs += 1
             } catch {
                 switch error {
                 case .incomplete(let missing): return missing
+                case .suspended(let commands, let missing):
+                    take(commands, of: input, &fold, &changes)
+                    fold.isSuspended = true
+                    return missing
                 case .wrongPhase, .alreadyEnded, .unknownStep, .alreadySettled, .staleTask:
-                    // Refused for good. An outcome's row must go, or it would come back for ever.
-                    if case .outcome(let outcome) = input { changes.refused.append((fold.change.id, outcome.path)) }
-                    if !fold.frame.run.isEnded { report.refused.append((fold.change.id, "\(error)")) }
+                    note(refused: input, error, of: fold, &changes, &report)
+                    fold.isSuspended = false
                 }
             }
             fold.next += 1
         }
         return nil
+    }
+
+    private static func take(_ commands: [Command], of input: Input, _ fold: inout RunFold, _ changes: inout ChangeSet) {
+        if !fold.isSuspended {
+            switch input {
+            case .start: fold.change.starts = true
+            // Left, until a command says otherwise.
+            case .event(let path, let event): changes.events[EventKey(event.id, fold.change.id)] = EventDecision(path: path)
+            case .outcome, .timer, .cancel, .childEnded, .adjust: break
+            }
+        }
+        for command in commands { fold.change.merge(command, into: &changes) }
+        fold.change.facts = fold.frame.run
+    }
+
+    // Refused for good. What came too late is no fault: a timer or a child's ending that crossed the step's own.
+    private static func note(
+        refused input: Input, _ error: Rejection, of fold: RunFold, _ changes: inout ChangeSet, _ report: inout FoldReport
+    ) {
+        let id = fold.change.id
+        switch input {
+        // The outcome's row must go, or it would come back for ever.
+        case .outcome(let outcome): changes.refused.append((id, outcome.path))
+        // The event is not taken, and another wait may have it.
+        case .event(let path, let event):
+            changes.events[EventKey(event.id, id)] = EventDecision(path: path)
+            return
+        case .timer, .childEnded, .adjust: return
+        case .start, .cancel: break
+        }
+        if !fold.frame.run.isEnded { report.refused.append((id, "\(error)")) }
     }
 }

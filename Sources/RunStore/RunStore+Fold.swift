@@ -69,22 +69,30 @@ extension RunStore {
                array(select t.path from skein.task t where t.run_id = r.run_id and t.state = 'settled' limit 2000),
                array(select i.inbox_id from skein.inbox i where i.run_id = r.run_id),
                array(select d.path from skein.timer d where d.run_id = r.run_id and d.due_at <= skein.now() order by d.path, d.kind),
-               array(select d.kind from skein.timer d where d.run_id = r.run_id and d.due_at <= skein.now() order by d.path, d.kind)
+               array(select d.kind from skein.timer d where d.run_id = r.run_id and d.due_at <= skein.now() order by d.path, d.kind),
+               r.parent_run_id, r.root_run_id, r.depth, r.lineage, r.callees, r.is_begun
           from skein.run r
-         where r.run_id = any ($1) and r.quarantined_at is null
+         where r.run_id = any ($1) and r.quarantined_at is null and r.paused_at is null
            for update of r skip locked
         """
 
     private static let readSettled: SQL = """
         select t.run_id, t.path, t.fence, t.session_id, t.outcome::text, t.output, t.failure, t.claimed_at, t.settled_at, t.attempt,
-               t.losses, t.retry_state, t.step_started_at
+               t.losses, t.retry_state, t.step_started_at, t.is_unwanted
           from unnest($1, $2) as g (run_id, path)
                cross join lateral (
                  select * from skein.task k where k.run_id = g.run_id and k.path = g.path and k.state = 'settled' offset 0) as t
          order by t.fence
         """
 
-    private static let readOrders: SQL = "select run_id, inbox_id, kind, body from skein.inbox where inbox_id = any ($1) order by inbox_id"
+    private static let readOrders: SQL = """
+        select i.run_id, i.inbox_id, i.kind, i.path, i.body, i.child_run_id, e.status::text, e.output, e.failure, e.parent_attempt,
+               i.event_id, v.name, v.key, v.data, v.actor, v.at
+          from skein.inbox i
+          left join lateral (select * from skein.ended_run k where k.run_id = i.child_run_id offset 0) as e on i.kind = 'child'
+          left join lateral (select * from skein.event k where k.event_id = i.event_id offset 0) as v on i.kind = 'event'
+         where i.inbox_id = any ($1) order by i.inbox_id
+        """
 
     private static let readTimers: SQL = """
         select t.run_id, t.path, t.kind
@@ -123,7 +131,8 @@ extension RunStore {
     ) throws(PostgresError) -> FoldResult {
         guard !locked.isEmpty else { return FoldResult() }
         attempt.runIDs = locked.map { RunID($0.uuid(0)) }
-        let versions = try programs.load(locked.map { VersionID($0.int64(2)) }, on: db)
+        let versions = try programs.load(
+            locked.map { VersionID($0.int64(2)) } + locked.flatMap { Self.calleeIDs($0.textOrNull(23)).map(\.1) }, on: db)
 
         let due = DueKeys(locked)
         var batch: [(SQL, [Parameter])] = [("select skein.now()", [])]
@@ -147,7 +156,8 @@ extension RunStore {
             switch versions[VersionID(row.int64(2))] {
             case .success(let version):
                 positions[id] = folds.count
-                folds.append(RunFold(id: id, revision: row.int64(3), version: version, frame: frame(id, row, version)))
+                let frame = frame(id, row, version, callees: callees(row.textOrNull(23), among: versions))
+                folds.append(RunFold(id: id, revision: row.int64(3), version: version, frame: frame, root: row.uuidOrNull(20).map { RunID($0) }))
             case .failure(let unusable): result.report.quarantined.append((id, unusable.description))
             case nil: result.report.quarantined.append((id, "the version does not exist"))
             }
@@ -162,19 +172,20 @@ extension RunStore {
             for row in answers.removeFirst() {
                 guard let position = positions[RunID(row.uuid(0))] else { continue }
                 changes.inboxIDs.append(row.int64(1))
-                folds[position].takeOrder(row.text(2), body: row.textOrNull(3))
+                folds[position].takeOrder(row)
             }
         }
         if hasTimers {
             for row in answers.removeFirst() {
                 guard let position = positions[RunID(row.uuid(0))] else { continue }
-                folds[position].inputs.append(row.text(2) == "deadline" ? .deadlinePassed : .backoffElapsed(StepPath(row.text(1))))
+                guard let kind = TimerKind(rawValue: row.text(2)) else { continue }
+                folds[position].takeTimer(TimerKey(path: row.text(1), kind: kind))
             }
         }
         // A cancel that was acknowledged comes before everything that would start something.
         for index in folds.indices { folds[index].putCancelFirst() }
 
-        try decideAll(&folds, &changes, &result.report, now: now, on: db)
+        try decideTree(&folds, &changes, &result.report, now: now, on: db)
         for (id, reason) in result.report.quarantined {
             _ = try db.query(
                 "update skein.run set quarantined_at = clock_timestamp(), quarantine_reason = $2 where run_id = $1",
@@ -190,12 +201,14 @@ extension RunStore {
     }
 
     // What this coordinator remembers of the run, or a frame that knows nothing yet.
-    private func frame(_ id: RunID, _ row: Row, _ version: LoadedVersion) -> (Frame, isKnown: Bool) {
+    private func frame(
+        _ id: RunID, _ row: Row, _ version: LoadedVersion, callees: [String: CalleeFacts]
+    ) -> (Frame, isKnown: Bool) {
         if var frame = frames.take(id, revision: row.int64(3)) {
             frame.refresh(cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10))
             return (frame, true)
         }
-        let isStarted = row.int64(3) > 0 || row.int32(6) > 0 || row.int32(5) > 0
+        let isStarted = row.bool(24)
         let facts = RunFacts(
             id: id, version: version.number, historyLength: Int(row.int32(4)),
             submittedAt: Timestamp(microseconds: row.timestamp(11)),
@@ -205,14 +218,20 @@ extension RunStore {
                 ? BlockFacts(
                     unsettled: Int(row.int32(5)), live: Int(row.int32(6)),
                     ending: row.textOrNull(7).flatMap { try? JSONValue(parsing: $0) }.flatMap { BlockEnding(json: $0) }) : nil,
-            cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10))
+            cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10), callees: callees, depth: Int(row.int32(21)),
+            lineage: Self.lineage(row.textOrNull(22)), parentID: row.uuidOrNull(19).map { RunID($0) })
         return (Frame(program: version.program, run: facts, isComplete: !isStarted), !isStarted)
+    }
+
+    private static func lineage(_ text: String?) -> [String] {
+        guard let text, let list = (try? JSONValue(parsing: text))?.arrayValue else { return [] }
+        return list.compactMap(\.stringValue)
     }
 
     private static func outcome(_ row: Row) -> TaskOutcome {
         var task = TaskFacts(
             attempt: Int(row.int32(9)), losses: Int(row.int32(10)),
-            startedAt: row.timestampOrNull(12).map { Timestamp(microseconds: $0) }, phase: .settled)
+            startedAt: row.timestampOrNull(12).map { Timestamp(microseconds: $0) }, phase: .settled, isUnwanted: row.bool(13))
         task.readRetryState(row.textOrNull(11))
         return TaskOutcome(
             path: StepPath(row.text(1)), fence: Fence(row.int64(2)), session: SessionID(row.int64(3)),
@@ -228,68 +247,5 @@ final class FoldAttempt: Sendable {
     var runIDs: [RunID] {
         get { ids.value }
         set { ids.value = newValue }
-    }
-}
-
-/// One run in a fold.
-struct RunFold: Sendable {
-    let revision: Int64
-    var frame: Frame
-    var isKnown: Bool
-    var inputs: [Input] = []
-    var next = 0
-    var change: RunChange
-
-    init(id: RunID, revision: Int64, version: LoadedVersion, frame: (Frame, isKnown: Bool)) {
-        self.revision = revision
-        self.frame = frame.0
-        isKnown = frame.isKnown
-        change = RunChange(id: id, version: version, isNew: false, facts: frame.0.run)
-    }
-
-    mutating func takeOrder(_ kind: String, body: String?) {
-        switch kind {
-        case "start": inputs.append(.start)
-        case "cancel": inputs.append(.cancel(reason: body))
-        default: return
-        }
-    }
-
-    mutating func putCancelFirst() {
-        guard frame.run.cancelRequested, frame.run.root?.ending == nil else { return }
-        inputs.removeAll { if case .cancel = $0 { true } else { false } }
-        if frame.run.root == nil { inputs.removeAll() }
-        inputs.insert(.cancel(reason: frame.run.cancelReason), at: 0)
-    }
-}
-
-/// What a fold leaves behind when its transaction has committed.
-struct FoldResult: Sendable {
-    var report = FoldReport()
-    var folds: [RunFold] = []
-
-    mutating func count(_ runs: [RunChange], _ changes: ChangeSet) {
-        report.stepsSettled = changes.steps.count
-        for run in runs {
-            if let ending = run.ending { report.ended[ending.status, default: 0] += 1 }
-            if run.starts, run.deadline != nil { report.timersSet += 1 }
-            for path in run.taskOrder {
-                switch run.tasks[path] {
-                case .insert, .ready, .wake: report.tasksReady += 1
-                case .wait: report.timersSet += 1
-                case .delete, .nothing, nil: continue
-                }
-            }
-        }
-    }
-
-    // After the commit: what was decided is what this coordinator knows.
-    consuming func finished(by store: RunStore) -> FoldReport {
-        for index in folds.indices where folds[index].change.ending == nil {
-            // In place: a copy of the frame would cost as much as the run is long.
-            folds[index].frame.committed()
-            store.frames.put(folds[index].change.id, revision: folds[index].revision + 1, folds[index].frame)
-        }
-        return report
     }
 }

@@ -9,9 +9,9 @@ extension RunStore {
     private static let smallProgram = 64
 
     private static let stepColumns = "t.run_id, t.path, t.status::text, t.output, t.failure, t.attempt, t.started_at, t.finished_at"
-    private static let taskColumns = "t.run_id, t.path, t.state::text, t.attempt, t.losses, t.retry_state, t.step_started_at"
-    private static let liveStepColumns =
-        "t.run_id, t.path, t.is_block, t.started_at, t.unmet, t.met, t.unsettled, t.live, t.block_ending"
+    static let taskColumns = "t.run_id, t.path, t.state::text, t.attempt, t.losses, t.retry_state, t.step_started_at, t.is_unwanted"
+    static let liveStepColumns =
+        "t.run_id, t.path, t.kind, t.started_at, t.unmet, t.met, t.unsettled, t.live, t.block_ending, t.facts"
 
     private static let allSteps = SQL("select \(stepColumns) from skein.step t where t.run_id = any ($1)")
     private static let allTasks = SQL("select \(taskColumns) from skein.task t where t.run_id = any ($1)")
@@ -35,7 +35,10 @@ extension RunStore {
     }
 
     func loadSmallRuns(_ folds: inout [RunFold], on db: isolated PostgresConnection) throws(PostgresError) {
-        let indices = folds.indices.filter { !folds[$0].isKnown && folds[$0].change.version.program.nodes.count <= Self.smallProgram }
+        let indices = folds.indices.filter { index in
+            let program = folds[index].change.version.program
+            return !folds[index].isKnown && program.nodes.count <= Self.smallProgram && !program.isDynamic
+        }
         guard !indices.isEmpty else { return }
         var positions: [RunID: Int] = [:]
         for index in indices { positions[folds[index].change.id] = index }
@@ -56,7 +59,7 @@ extension RunStore {
     }
 
     func load(
-        _ missing: [(Int, MissingFacts)], into folds: inout [RunFold], on db: isolated PostgresConnection
+        _ missing: [(Int, MissingFacts)], into folds: inout [RunFold], _ changes: inout ChangeSet, on db: isolated PostgresConnection
     ) throws(PostgresError) {
         var keys: [(Int, StepPath)] = []
         var locked: [(Int, StepPath)] = []
@@ -79,26 +82,28 @@ extension RunStore {
             batch.append((Self.lockedTasks, Self.parameters(locked, folds)))
         }
         if !inputIndices.isEmpty { batch.append((Self.inputs, [.uuidArray(inputIndices.map { folds[$0].change.id.pair })])) }
-        var answers = try db.pipeline(batch)[...]
-
-        var found: [Int: [StepPath: StepFacts]] = [:]
-        if !all.isEmpty {
-            for (index, path) in all { found[index, default: [:]][path] = .notStarted }
-            for row in answers.removeFirst() { Self.put(row, Self.settled(row), positions, &found) }
-            for row in answers.removeFirst() { Self.put(row, Self.liveStep(row), positions, &found) }
-            for row in answers.removeFirst() { Self.put(row, Self.task(row, isLocked: false), positions, &found) }
-            for row in answers.removeFirst() { Self.put(row, Self.task(row, isLocked: true), positions, &found) }
-        }
-        for (index, facts) in found { folds[index].frame.add(facts.map { ($0.key, $0.value) }) }
-        if !inputIndices.isEmpty {
-            for row in answers.removeFirst() {
-                guard let index = positions[RunID(row.uuid(0))] else { continue }
-                folds[index].frame.add(input: JSONText(trusted: row.text(1)))
+        if !batch.isEmpty {
+            var answers = try db.pipeline(batch)[...]
+            var found: [Int: [StepPath: StepFacts]] = [:]
+            if !all.isEmpty {
+                for (index, path) in all { found[index, default: [:]][path] = .notStarted }
+                for row in answers.removeFirst() { Self.put(row, Self.settled(row), positions, &found) }
+                for row in answers.removeFirst() { Self.put(row, Self.liveStep(row), positions, &found) }
+                for row in answers.removeFirst() { Self.put(row, Self.task(row, isLocked: false), positions, &found) }
+                for row in answers.removeFirst() { Self.put(row, Self.task(row, isLocked: true), positions, &found) }
+            }
+            for (index, facts) in found { folds[index].frame.add(facts.map { ($0.key, $0.value) }) }
+            if !inputIndices.isEmpty {
+                for row in answers.removeFirst() {
+                    guard let index = positions[RunID(row.uuid(0))] else { continue }
+                    folds[index].frame.add(input: JSONText(trusted: row.text(1)))
+                }
             }
         }
+        try loadLoops(missing, into: &folds, &changes, on: db)
     }
 
-    private static func parameters(_ keys: [(Int, StepPath)], _ folds: [RunFold]) -> [Parameter] {
+    static func parameters(_ keys: [(Int, StepPath)], _ folds: [RunFold]) -> [Parameter] {
         [.uuidArray(keys.map { folds[$0.0].change.id.pair }), .textArray(keys.map(\.1.text))]
     }
 
@@ -118,10 +123,10 @@ extension RunStore {
                 finishedAt: Timestamp(microseconds: row.timestamp(7))))
     }
 
-    private static func task(_ row: Row, isLocked: Bool) -> StepFacts {
+    static func task(_ row: Row, isLocked: Bool) -> StepFacts {
         var task = TaskFacts(
             attempt: Int(row.int32(3)), losses: Int(row.int32(4)),
-            startedAt: row.timestampOrNull(6).map { Timestamp(microseconds: $0) })
+            startedAt: row.timestampOrNull(6).map { Timestamp(microseconds: $0) }, isUnwanted: row.bool(7))
         task.readRetryState(row.textOrNull(5))
         switch row.text(2) {
         case "waiting": task.phase = .waiting
@@ -133,12 +138,12 @@ extension RunStore {
         return .task(task)
     }
 
-    private static func liveStep(_ row: Row) -> StepFacts {
-        guard row.bool(2) else { return .pending(PendingFacts(unmet: Int(row.int32(4)), met: Int(row.int32(5)))) }
-        return .block(
-            BlockFacts(
-                unsettled: Int(row.int32(6)), live: Int(row.int32(7)),
-                ending: row.textOrNull(8).flatMap { try? JSONValue(parsing: $0) }.flatMap { BlockEnding(json: $0) },
-                startedAt: row.timestampOrNull(3).map { Timestamp(microseconds: $0) }))
+    // A kind that this release does not know was written by a newer one: the step looks as if it had not started, and the fold that
+    // cannot go on is set aside.
+    static func liveStep(_ row: Row) -> StepFacts {
+        let stored = StoredLiveStep(
+            kind: row.text(2), startedAt: row.timestampOrNull(3).map { Timestamp(microseconds: $0) }, unmet: row.int32(4), met: row.int32(5),
+            unsettled: row.int32(6), live: row.int32(7), ending: row.textOrNull(8), facts: row.textOrNull(9))
+        return LiveStepFacts(stored: stored).map { .live($0) } ?? .notStarted
     }
 }

@@ -129,25 +129,18 @@ extension RunStore {
         try takeKeys(&candidates, &result, on: db)
 
         var changes = ChangeSet()
-        var runs: [RunChange] = []
+        var report = FoldReport()
+        var folds = try begin(candidates.map(\.newRun), now: now, on: db)
+        try decideTree(&folds, &changes, &report, now: now, on: db)
+        let refused = Dictionary(report.refused, uniquingKeysWith: { first, _ in first })
+        folds.removeAll { refused[$0.change.id] != nil }
         for candidate in candidates {
-            let facts = RunFacts(
-                id: candidate.runID, version: candidate.version.number, historyLength: 1, submittedAt: now,
-                trigger: candidate.request.trigger, labels: candidate.labels, input: candidate.request.input)
-            var frame = Frame(program: candidate.version.program, run: facts, isComplete: true)
-            do throws(Rejection) {
-                let commands = try Engine.decide(&frame, .start, at: now)
-                var change = RunChange(id: candidate.runID, version: candidate.version, isNew: true, facts: frame.run)
-                for command in commands { change.merge(command, into: &changes) }
-                runs.append(change)
-                result.tasksReady += change.taskOrder.count
-                result.frames.append((candidate.runID, frame, isEnded: change.ending != nil))
-                result.answers[candidate.place] = .accepted(candidate.runID, version: candidate.version.number, isReplay: false)
-            } catch {
-                result.answers[candidate.place] = .unusable("the run could not be started: \(error)")
-            }
+            result.answers[candidate.place] =
+                refused[candidate.runID].map { .unusable("the run could not be started: \($0)") }
+                ?? .accepted(candidate.runID, version: candidate.version.number, isReplay: false)
         }
-        _ = try db.pipelineAndCommit(changes.statements(for: runs, now: now))
+        result.fold.folds = folds
+        _ = try db.pipelineAndCommit(changes.statements(for: folds.map(\.change), now: now))
         return result
     }
 
@@ -201,6 +194,10 @@ private struct Candidate {
         return Array(SHA256.hash(data: Array("\(request.workflow)\n\(request.version.map(String.init) ?? "live")\n\(input)".utf8)))
     }
 
+    var newRun: NewRun {
+        NewRun(id: runID, version: version, input: request.input, trigger: request.trigger, labels: labels)
+    }
+
     // The workflow's labels, and the request's over them.
     var labels: JSONText? {
         let own = version.program.definition.labels
@@ -215,15 +212,10 @@ private struct Candidate {
 /// What a submit leaves behind when its transaction has committed.
 private struct SubmitResult: Sendable {
     var answers: [SubmitAnswer]
-    var frames: [(RunID, Frame, isEnded: Bool)] = []
-    var tasksReady = 0
+    var fold = FoldResult()
 
     func finished(by store: RunStore) -> [SubmitAnswer] {
-        for (id, frame, isEnded) in frames where !isEnded {
-            var frame = frame
-            frame.committed()
-            store.frames.put(id, revision: 0, frame)
-        }
+        _ = fold.finished(by: store)
         return answers
     }
 }

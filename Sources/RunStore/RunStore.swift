@@ -8,13 +8,18 @@ public import WorkflowModel
 public final class RunStore: Sendable {
     package let programs: ProgramCache
     package let frames: FrameCache
+    // The most runs that the run at the top of a tree may have below it.
+    let descendantLimit: Int
 
     /// A store with empty caches.
     ///
-    /// - Parameter frameWeight: how much to remember of live runs, in facts of some hundred bytes.
-    public init(frameWeight: Int = 200_000) {
+    /// - Parameters:
+    ///   - frameWeight: how much to remember of live runs, in facts of some hundred bytes.
+    ///   - descendantLimit: the most runs that a run may have below it, sub-workflows of sub-workflows included.
+    public init(frameWeight: Int = 200_000, descendantLimit: Int = 100_000) {
         programs = ProgramCache()
         frames = FrameCache(weightLimit: frameWeight)
+        self.descendantLimit = descendantLimit
     }
 }
 
@@ -28,6 +33,8 @@ public struct FoldReport: Sendable {
     public var tasksReady = 0
     /// Timers that were set.
     public var timersSet = 0
+    /// Events and waits that somebody has to bring together.
+    public var waitsToMatch = 0
     /// Steps that settled.
     public var stepsSettled = 0
     /// Runs that ended, by their ending.
@@ -45,6 +52,7 @@ public struct FoldReport: Sendable {
         inputs += other.inputs
         tasksReady += other.tasksReady
         timersSet += other.timersSet
+        waitsToMatch += other.waitsToMatch
         stepsSettled += other.stepsSettled
         ended.merge(other.ended, uniquingKeysWith: +)
         refused += other.refused

@@ -40,15 +40,16 @@ public enum WorkflowRegistry {
         """
 
     private static let insertVersion: SQL = """
-        insert into skein.workflow_version (namespace_id, name, version, content_hash, definition, source)
-        select $1, $2, coalesce((select max(version) from skein.workflow_version where namespace_id = $1 and name = $2), 0) + 1, $3, $4, $5
+        insert into skein.workflow_version (namespace_id, name, version, content_hash, definition, source, callees)
+        select $1, $2, coalesce((select max(version) from skein.workflow_version where namespace_id = $1 and name = $2), 0) + 1, $3, $4, $5, $6
         on conflict (namespace_id, name, content_hash) do nothing
         returning version_id, version
         """
 
     private static let insertSteps: SQL = """
-        insert into skein.version_step (version_id, step_index, namespace_id, path, verb, call)
-        select $1, g.step_index, $2, g.path, g.verb, g.call from unnest($3, $4, $5, $6) as g (step_index, path, verb, call)
+        insert into skein.version_step (version_id, step_index, namespace_id, path, verb, call, needs)
+        select $1, g.step_index, $2, g.path, g.verb, g.call, string_to_array(g.needs, ' ')
+          from unnest($3, $4, $5, $6, $7) as g (step_index, path, verb, call, needs)
         """
 
     /// Registers a definition, and makes it what new runs get.
@@ -68,8 +69,11 @@ public enum WorkflowRegistry {
         let document = DefinitionEncoder.json(definition)
         let hash = contentHash(definition)
         let steps: [StepDescription]
+        let callees: [String]
         do throws(ProgramError) {
-            steps = try Program(definition).stepDescriptions
+            let program = try Program(definition)
+            steps = program.stepDescriptions
+            callees = program.callees
         } catch {
             throw .notRunnable("\(error)")
         }
@@ -81,7 +85,7 @@ public enum WorkflowRegistry {
                 let live = workflow.int64OrNull(1)
                 let inserted = try db.query(
                     insertVersion,
-                    [.int32(namespaceID), .text(definition.name), .text(hash), .text(document.compactText), .text(source)]
+                    [.int32(namespaceID), .text(definition.name), .text(hash), .text(document.compactText), .text(source), .textArray(callees)]
                 ).first
                 let row: Row
                 if let inserted {
@@ -130,6 +134,7 @@ public enum WorkflowRegistry {
                             return call.compactText
                         }
                     }),
+                .textArray(steps.map { $0.needs.joined(separator: " ") }),
             ])
     }
 }

@@ -24,14 +24,20 @@ public struct WorkflowDefinition: Sendable, Hashable {
     public var priority: Int
     /// The queue of its tasks.
     public var queue: String
-    /// The steps.
+    /// The workflows that are started when a run has succeeded, in the transaction that ends it.
+    public var onSuccess: [Chain]
+    /// The workflows that are started when a run has failed or timed out.
+    public var onFailure: [Chain]
+    /// The workflows that are started when a run has been cancelled.
+    public var onCancel: [Chain]
+    /// The steps, or the states.
     public var body: Block
 
     /// A definition; everything but the name and the body has a default.
     public init(
         name: String, summary: String? = nil, inputSchema: JSONValue? = nil, output: JSONValue? = nil,
         defaults: StepDefaults = StepDefaults(), agents: [NamedAgent] = [], timeout: Duration? = nil, labels: [String: String] = [:],
-        priority: Int = 0, queue: String = "default", body: Block
+        priority: Int = 0, queue: String = "default", onSuccess: [Chain] = [], onFailure: [Chain] = [], onCancel: [Chain] = [], body: Block
     ) {
         self.name = name
         self.summary = summary
@@ -43,6 +49,9 @@ public struct WorkflowDefinition: Sendable, Hashable {
         self.labels = labels
         self.priority = priority
         self.queue = queue
+        self.onSuccess = onSuccess
+        self.onFailure = onFailure
+        self.onCancel = onCancel
         self.body = body
     }
 }
@@ -75,173 +84,20 @@ public struct NamedAgent: Sendable, Hashable {
     }
 }
 
-/// Steps that belong together, and the rule by which they start.
-public enum Block: Sendable, Hashable {
-    /// A sequence: each step starts when the one before it has settled.
-    case steps([Step])
-    /// A graph: each step starts when all its `needs` have settled; one without needs starts at once.
-    case graph([Step])
-
-    /// The steps, in file order.
-    public var steps: [Step] {
-        switch self {
-        case .steps(let steps), .graph(let steps): steps
-        }
-    }
-}
-
-/// One step of a block.
-public struct Step: Sendable, Hashable {
-    /// The id: `[a-z][a-z0-9_]*`, unique in its block.
-    public var id: String
-    /// What the step does.
-    public var verb: Verb
-    /// The condition, as the source of a CEL expression; false skips the step.
-    public var condition: String?
-    /// The steps of the same graph that must settle first.
-    public var needs: [String]
-    /// The template of what the agent is given; nil gives an empty object.
+/// A workflow that is started because a run of another one has ended. It becomes a run of its own; what comes of it never changes the
+/// ending that started it.
+public struct Chain: Sendable, Hashable {
+    /// The workflow, of which the version is taken that is live when the run ends.
+    public var workflow: String
+    /// The template of its input, with `output` in scope after a success and `error` after a failure; nil gives an empty object.
     public var with: JSONValue?
-    /// JSON Schema of the agent's answer.
-    public var resultSchema: JSONValue?
-    /// The template of the step's output, with `result` in scope; nil is the answer itself.
-    public var output: JSONValue?
-    /// The time-out of one attempt.
-    public var timeout: Duration?
-    /// The retry policy.
-    public var retry: RetryPolicy?
-    /// What a failure for good does to the block.
-    public var onError: ErrorHandling
-    /// The queue; nil is the workflow's.
-    public var queue: String?
-    /// The priority; nil is the workflow's.
-    public var priority: Int?
+    /// The condition, as the source of a CEL expression; false starts nothing.
+    public var condition: String?
 
-    /// A step; everything but the id and the verb has a default.
-    public init(
-        id: String, verb: Verb, condition: String? = nil, needs: [String] = [], with: JSONValue? = nil, resultSchema: JSONValue? = nil,
-        output: JSONValue? = nil, timeout: Duration? = nil, retry: RetryPolicy? = nil, onError: ErrorHandling = .fail,
-        queue: String? = nil, priority: Int? = nil
-    ) {
-        self.id = id
-        self.verb = verb
-        self.condition = condition
-        self.needs = needs
+    /// A chain.
+    public init(workflow: String, with: JSONValue? = nil, condition: String? = nil) {
+        self.workflow = workflow
         self.with = with
-        self.resultSchema = resultSchema
-        self.output = output
-        self.timeout = timeout
-        self.retry = retry
-        self.onError = onError
-        self.queue = queue
-        self.priority = priority
-    }
-}
-
-/// What a step does.
-public indirect enum Verb: Sendable, Hashable {
-    /// Calls an agent; runs on a worker.
-    case agent(AgentReference)
-    /// Computes a value from a template; runs on the coordinator.
-    case set(JSONValue)
-    /// Runs a nested block.
-    case block(Block)
-
-    /// The word by which the file, the tables and the screens call it.
-    public var name: String {
-        switch self {
-        case .agent: "agent"
-        case .set: "set"
-        case .block: "do"
-        }
-    }
-}
-
-/// Which agent a step calls.
-public enum AgentReference: Sendable, Hashable {
-    /// One of the file's `agents`, or a registered one.
-    case named(String)
-    /// One that the step brings along.
-    case inline(AgentDefinition)
-}
-
-/// What happens to the block when a step fails for good.
-public enum ErrorHandling: String, Sendable, Hashable, CaseIterable {
-    /// The block fails.
-    case fail
-    /// The block goes on; `steps.x.error` says what happened, and for `needs` the step counts as succeeded.
-    case `continue`
-}
-
-/// When and how often a failed attempt is followed by another one. The first entry whose `on` names the failure decides.
-public struct RetryPolicy: Sendable, Hashable {
-    /// The entries, in order. Each counts its own attempts.
-    public var entries: [RetryEntry]
-
-    /// A policy.
-    public init(entries: [RetryEntry]) { self.entries = entries }
-
-    /// One attempt, no retries.
-    public static let none = RetryPolicy(entries: [])
-}
-
-/// One entry of a retry policy.
-public struct RetryEntry: Sendable, Hashable {
-    /// How the delay grows.
-    public enum Backoff: String, Sendable, Hashable, CaseIterable {
-        /// No delay.
-        case none
-        /// The same delay each time.
-        case fixed
-        /// `delay × n`.
-        case linear
-        /// `delay × factor^(n − 1)`.
-        case exponential
-        /// `delay × fibonacci(n)`.
-        case fibonacci
-    }
-
-    /// How the delay is spread, so that many failures do not come back at the same moment.
-    public enum Jitter: String, Sendable, Hashable, CaseIterable {
-        /// Not at all.
-        case none
-        /// Anything from zero to the delay.
-        case full
-        /// Anything from half the delay to the delay.
-        case equal
-        /// Anything from `delay` to three times the previous delay.
-        case decorrelated
-    }
-
-    /// The failure types, codes or HTTP statuses that this entry is for; nil is everything that may be retried at all.
-    public var on: [String]?
-    /// The most attempts, the first included.
-    public var maxAttempts: Int
-    /// How the delay grows.
-    public var backoff: Backoff
-    /// The first delay.
-    public var delay: Duration
-    /// The growth of an exponential back-off.
-    public var factor: Double
-    /// The longest delay.
-    public var maxDelay: Duration
-    /// How the delay is spread.
-    public var jitter: Jitter
-    /// No attempt starts later than this after the first one.
-    public var maxElapsed: Duration?
-
-    /// An entry; the defaults are those of the workflow file.
-    public init(
-        on: [String]? = nil, maxAttempts: Int, backoff: Backoff = .exponential, delay: Duration = .seconds(1), factor: Double = 2,
-        maxDelay: Duration = .seconds(60), jitter: Jitter = .full, maxElapsed: Duration? = nil
-    ) {
-        self.on = on
-        self.maxAttempts = maxAttempts
-        self.backoff = backoff
-        self.delay = delay
-        self.factor = factor
-        self.maxDelay = maxDelay
-        self.jitter = jitter
-        self.maxElapsed = maxElapsed
+        self.condition = condition
     }
 }

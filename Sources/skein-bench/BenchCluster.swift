@@ -86,6 +86,23 @@ final class BenchCluster {
         }
     }
 
+    /// Starts another coordinator on the same database.
+    func startCoordinator() async throws -> Process {
+        let sessions = "select count(*) from pg_stat_activity where datname = current_database() and application_name like 'skein-coordinator%'"
+        let before = try await number(sessions)
+        let process = try spawn("skein-coordinator", ["--port", "0"])
+        coordinators.append(process)
+        try await wait("another coordinator") { try await self.number(sessions) > before }
+        return process
+    }
+
+    /// Ends a coordinator that was started in addition.
+    func stop(_ coordinator: Process) {
+        coordinator.terminate()
+        coordinator.waitUntilExit()
+        coordinators.removeAll { $0 === coordinator }
+    }
+
     func stopWorkers() async throws {
         for worker in workers { worker.terminate() }
         for worker in workers { worker.waitUntilExit() }
@@ -107,19 +124,11 @@ final class BenchCluster {
         try await connection.query(SQL("select (\(sql))::double precision"))[0].doubleOrNull(0) ?? 0
     }
 
+    /// The first coordinator's API.
+    var api: BenchAPI { BenchAPI(url: url, client: client) }
+
     func request(_ method: String, _ path: String, body: String? = nil) async throws -> String {
-        var request = HTTPClientRequest(url: url + path)
-        request.method = .init(rawValue: method)
-        if let body {
-            request.headers.add(name: "content-type", value: "application/json")
-            request.body = .bytes(ByteBuffer(string: body))
-        }
-        let response = try await client.execute(request, timeout: .seconds(60))
-        let text = String(buffer: try await response.body.collect(upTo: 64 << 20))
-        guard (200..<300).contains(Int(response.status.code)) else {
-            throw BenchError(description: "\(method) \(path): \(response.status.code) \(text.prefix(500))")
-        }
-        return text
+        try await api.request(method, path, body: body)
     }
 
     func apply(_ definition: JSONValue) async throws {
@@ -135,6 +144,18 @@ final class BenchCluster {
             let body: JSONValue = ["runs": .array(Array(repeating: run, count: size))]
             _ = try await request("POST", "/api/v1/runs:batch", body: body.compactText)
             left -= size
+        }
+    }
+
+    func start(_ workflow: String, input: JSONValue) async throws -> String { try await api.start(workflow, input: input) }
+
+    /// Returns when a run has succeeded; throws when it has ended otherwise.
+    func waitForEnd(ofRun run: String, timeout: Duration = .seconds(600)) async throws {
+        try await wait("run \(run)", timeout: timeout) {
+            let rows = try await self.connection.query(SQL("select status::text, coalesce(failure, '') from skein.ended_run where run_id = '\(run)'"))
+            guard let row = rows.first else { return false }
+            guard row.text(0) == "succeeded" else { throw BenchError(description: "run \(run) ended \(row.text(0)): \(row.text(1))") }
+            return true
         }
     }
 
@@ -193,6 +214,14 @@ final class BenchCluster {
             workers.map { ProcessTable.residentBytes(of: $0.processIdentifier) }.max() ?? 0
         )
     }
+
+    /// Lets the kernel count the coordinators' peak memory anew.
+    func forgetPeaks() {
+        for process in coordinators { ProcessTable.forgetPeak(of: process.processIdentifier) }
+    }
+
+    /// The coordinators' peak of resident memory in bytes since `forgetPeaks`; the largest.
+    func peakMemory() -> Double { coordinators.map { ProcessTable.peakResidentBytes(of: $0.processIdentifier) }.max() ?? 0 }
 
     func walBytes() async throws -> Double { try await number("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn") }
 

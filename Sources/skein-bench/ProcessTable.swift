@@ -35,9 +35,16 @@ struct ProcessTable {
         return entry.own + entry.ended + entries.values.filter { $0.parent == root }.reduce(0) { $0 + $1.own }
     }
 
-    static func residentBytes(of id: Int32) -> Double {
+    static func residentBytes(of id: Int32) -> Double { statusBytes(of: id, "VmRSS:") }
+
+    /// The most that was resident since the process began, or since `forgetPeak`.
+    static func peakResidentBytes(of id: Int32) -> Double { statusBytes(of: id, "VmHWM:") }
+
+    static func forgetPeak(of id: Int32) { try? "5".write(toFile: "/proc/\(id)/clear_refs", atomically: false, encoding: .utf8) }
+
+    private static func statusBytes(of id: Int32, _ key: String) -> Double {
         let status = (try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix(key) } ?? ""
         return (line.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? 0) * 1024
     }
 }

@@ -1,118 +1,19 @@
-// Measures Skein as people run it: real coordinator and worker processes, durable settings, and the raw SQL floor of the same
-// machine in the same run. Figures are printed; nothing is asserted.
+// Measures Skein. What is measured is a subcommand; without one it is a whole cluster.
 
 import ArgumentParser
-import Foundation
 import Programs
 
 @main
 struct SkeinBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "skein-bench",
-        abstract: "Measures throughput, latency and cost of a cluster on this machine.",
+        abstract: "Measures Skein on this machine, and feeds it inputs that hurt.",
         discussion: """
-            Workloads: W1 drains single-step runs that were submitted beforehand; W2 runs sequential workflows of 10 steps; W3 runs one \
-            graph of parallel steps and a join; W4 measures latency at 10 runs a second; W5 measures what a step and an idle cluster \
-            cost. The floor is what bare SQL loops reach on the same machine.
-
-            Example: skein-bench --workloads W1,W2 --json
-            """)
-
-    @Option(help: "Workloads, separated by commas: W1 W2 W3 W4 W5 floor.")
-    var workloads = "W1,W2,W3,W4,W5,floor"
-
-    @Option(help: "How many single-step runs W1 drains.")
-    var w1Runs = 20_000
-
-    @Option(help: "How many sequential runs W2 has.")
-    var w2Runs = 500
-
-    @Option(help: "How many steps a run of W2 has.")
-    var w2Steps = 10
-
-    @Option(help: "How many parallel steps W3 has; several sizes separated by commas.")
-    var w3Steps = "1000,10000"
-
-    @Option(help: "How often each size of W3 is measured; the median counts.")
-    var w3Repeats = 5
-
-    @Option(help: "How long W4 submits 10 runs a second, in seconds.")
-    var w4Seconds = 20
-
-    @Option(help: "How long W5 watches an idle cluster, in seconds.")
-    var idleSeconds = 30
-
-    @Option(help: "Worker processes.")
-    var workers = 2
-
-    @Option(help: "Slots of each worker.")
-    var slots = 256
-
-    @Option(help: "Coordinator processes.")
-    var coordinators = 1
-
-    @Option(help: "Seconds for each cell of the floor.")
-    var floorSeconds = 5
-
-    @Option(help: "Where the private database lives; default: a new directory in the system's temporary directory.")
-    var directory: String?
-
-    @Flag(help: "Print the figures as one JSON document.")
-    var json = false
+            Without a subcommand a whole cluster is measured: skein-bench --workloads W1,W2 --json. Its options are in \
+            skein-bench cluster --help.
+            """,
+        subcommands: [ClusterCommand.self, ExpressionsCommand.self, FuzzCommand.self],
+        defaultSubcommand: ClusterCommand.self)
 
     static func main() async { await CommandLineEntry.run(Self.self) }
-
-    func validate() throws {
-        for (option, value) in [
-            ("--w1-runs", w1Runs), ("--w2-runs", w2Runs), ("--w2-steps", w2Steps), ("--w3-repeats", w3Repeats), ("--w4-seconds", w4Seconds),
-            ("--idle-seconds", idleSeconds), ("--workers", workers), ("--slots", slots), ("--coordinators", coordinators),
-            ("--floor-seconds", floorSeconds),
-        ] where value < 1 {
-            throw ValidationError("\(option) must be 1 or more, not \(value)")
-        }
-    }
-
-    func run() async throws {
-        let wanted = workloads.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
-        let known = ["w1", "w2", "w3", "w4", "w5", "floor"]
-        if let unknown = wanted.first(where: { !known.contains($0) }) {
-            throw ValidationError("there is no workload \"\(unknown)\"; there are \(known.joined(separator: ", "))")
-        }
-        let sizes = w3Steps.split(separator: ",").compactMap { Int($0) }
-        guard !sizes.isEmpty, sizes.allSatisfy({ (1...100_000).contains($0) }) else {
-            throw ValidationError("--w3-steps takes numbers from 1 to 100000, separated by commas")
-        }
-        var report = Report()
-        if wanted.contains("floor") {
-            progress("floor: bare SQL loops")
-            report.floor = try Floor.measure(seconds: floorSeconds, directory: directory)
-        }
-        let measured = wanted.filter { $0 != "floor" }
-        if !measured.isEmpty {
-            let cluster = try await BenchCluster.start(
-                directory: directory, coordinators: coordinators, workers: workers, slots: slots)
-            do {
-                for workload in measured {
-                    progress("\(workload.uppercased()) …")
-                    switch workload {
-                    case "w1": report.figures += try await Workloads.drain(runs: w1Runs, on: cluster)
-                    case "w2": report.figures += try await Workloads.sequences(runs: w2Runs, steps: w2Steps, on: cluster)
-                    case "w3": report.figures += try await Workloads.fanOut(sizes: sizes, repeats: w3Repeats, on: cluster)
-                    case "w4": report.figures += try await Workloads.latency(seconds: w4Seconds, on: cluster)
-                    case "w5": report.figures += try await Workloads.idle(seconds: idleSeconds, on: cluster)
-                    default: continue
-                    }
-                }
-                await cluster.stop()
-            } catch {
-                await cluster.stop()
-                throw error
-            }
-        }
-        print(json ? report.json : report.text)
-    }
-
-    private func progress(_ text: String) {
-        FileHandle.standardError.write(Data("\(text)\n".utf8))
-    }
 }

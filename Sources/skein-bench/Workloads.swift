@@ -5,9 +5,9 @@ import Postgres
 import WorkflowModel
 
 enum Workloads {
-    private static let noop: JSONValue = ["noop": ["kind": "noop"]]
+    static let noop: JSONValue = ["noop": ["kind": "noop"]]
 
-    private static func step(_ id: String, needs: [String] = []) -> JSONValue {
+    static func step(_ id: String, needs: [String] = []) -> JSONValue {
         var step = JSONObject()
         step["id"] = .string(id)
         step["agent"] = "noop"
@@ -15,7 +15,7 @@ enum Workloads {
         return .object(step)
     }
 
-    private static func quiet(_ cluster: BenchCluster) async throws {
+    static func quiet(_ cluster: BenchCluster) async throws {
         try await cluster.wait("a quiet cluster", timeout: .seconds(300)) { try await cluster.number("select count(*) from skein.run") == 0 }
         _ = try await cluster.connection.query("checkpoint")
     }
@@ -149,7 +149,8 @@ enum Workloads {
 
     static func idle(seconds: Int, on cluster: BenchCluster) async throws -> [Figure] {
         try await quiet(cluster)
-        try await Task.sleep(for: .seconds(6))
+        // Backends report what they have done up to ten seconds later.
+        try await Task.sleep(for: .seconds(12))
         let before = cluster.cpu()
         let transactions = try await cluster.transactions()
         try await Task.sleep(for: .seconds(seconds))

@@ -8,7 +8,9 @@ struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Runs of workflows.",
         discussion: "A run is named by its id, by at least six digits of the id's end, or by @last.",
-        subcommands: [Start.self, List.self, Show.self, Watch.self, Cancel.self], aliases: ["runs"])
+        subcommands: [
+            Start.self, List.self, Show.self, Watch.self, Why.self, Trace.self, Pause.self, Resume.self, Signal.self, Cancel.self,
+        ], aliases: ["runs"])
 
     struct List: Executable {
         static let configuration = CommandConfiguration(abstract: "Show runs, the newest first.")
@@ -38,9 +40,10 @@ struct RunCommand: AsyncParsableCommand {
                 let flags =
                     (item["is_cancelling"]?.boolValue == true ? " cancelling" : "")
                     + (item["is_quarantined"]?.boolValue == true ? " quarantined" : "")
+                let status = item.text("status") == "paused" && item["draining"]?.intValue ?? 0 > 0 ? " draining" : ""
                 return [
                     RunReference.short(item.text("run_id")), "\(item.text("workflow"))@\(item.text("version"))",
-                    console.status(item.text("status")) + flags, HumanTime.age(of: item["submitted_at"]?.stringValue),
+                    console.status(item.text("status")) + status + flags, HumanTime.age(of: item["submitted_at"]?.stringValue),
                     HumanTime.duration(item["duration_seconds"]?.doubleValue ?? 0), Console.printable(labels), item.text("error_type"),
                 ]
             }
@@ -63,6 +66,7 @@ struct RunCommand: AsyncParsableCommand {
             let board = try await RunFollower(client: client, console: console).look(at: id)
             console.print("\(board.workflow)  \(board.id)")
             console.print("  \(board.summary(on: console))")
+            for line in board.relatives { console.print("  \(line)") }
             console.print("")
             for line in board.stepLines(on: console) { console.print(line) }
             for part in ["input", "output"] {

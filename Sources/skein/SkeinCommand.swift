@@ -19,8 +19,8 @@ struct SkeinCommand: AsyncParsableCommand {
             """,
         version: Release.version,
         subcommands: [
-            WorkflowCommand.self, RunCommand.self, WorkerCommand.self, QueueCommand.self, AgentCommand.self, KeyCommand.self,
-            DevCommand.self,
+            WorkflowCommand.self, RunCommand.self, StepCommand.self, EventCommand.self, WorkerCommand.self, QueueCommand.self, AgentCommand.self,
+            KeyCommand.self, ExprCommand.self, DevCommand.self,
             DoctorCommand.self, MigrateCommand.self, ExplainCommand.self, DemoAgentsCommand.self, VersionCommand.self,
         ])
 

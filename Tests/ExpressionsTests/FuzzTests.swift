@@ -32,8 +32,8 @@ struct FuzzTests {
 
     @Test("mutated expressions end in a value or an error")
     func mutations() {
-        let seed = ProcessInfo.processInfo.environment["SKEIN_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0 ... .max)
-        print("fuzz: SKEIN_SEED=\(seed)")
+        let seed = FuzzSeed.value
+        print("fuzz: SKEIN_FUZZ_SEED=\(seed)")
         var generator = SeededGenerator(seed: seed)
         // Small limits keep 20,000 expressions quick; the code behind them is the same.
         let limits = ExpressionLimits(steps: 5000, bytes: 1 << 20)

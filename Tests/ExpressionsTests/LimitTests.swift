@@ -11,6 +11,9 @@ private func folded(_ count: Int, _ first: String, use: (String) -> String, step
     }
 }
 
+/// 144 KB.
+private let longText = "range(9000).map(i, 'aaaaaaaaaaaaaaaa').join()"
+
 private let hostileExpressions: [(name: String, source: String)] = [
     ("a long sum", Array(repeating: "1", count: 100_000).joined(separator: "+")),
     ("a sum of many words", Array(repeating: "1", count: 5000).joined(separator: "+")),
@@ -51,6 +54,18 @@ private let hostileExpressions: [(name: String, source: String)] = [
     ("much sorting", "range(10000).map(i, range(10000).map(j, -j).sort())"),
     ("many distinct lists", "range(9000).map(i, [i]).distinct()"),
     ("much joining", "range(9000).map(i, range(9000).map(j, 'x').join('yyyyyyyyyyyyyyyy'))"),
+    ("a search in a long list", "cel.bind(x, range(9000).map(i, i + 0.5), range(9000).all(i, !(-1.5 in x)))"),
+    ("distinct doubles", "cel.bind(x, range(9000).map(i, i + 0.5), x.distinct().size() + x.distinct().size())"),
+    ("sets of doubles", "cel.bind(x, range(9000).map(i, i + 0.5), sets.equivalent(x, x.reverse()))"),
+    ("long keys compared", "cel.bind(m, {\(longText): 1}, range(9000).all(i, m == m))"),
+    ("a long key looked up", "cel.bind(s, \(longText), cel.bind(m, {s: 1}, range(9000).all(i, m[s] == 1 && s in m)))"),
+    ("long keys put in order", "cel.bind(s, \(longText), range(9000).map(i, {s: 1}).merge())"),
+    ("a pattern that goes to the end from everywhere", "\(longText).matches('a*[bc]')"),
+    ("a pattern that refers to a long group", "\(longText).matches('^(a*)\\\\1+[bc]')"),
+    ("a pattern that looks far behind", "\(longText).matches('(?<=[ab]{60000}b)a')"),
+    ("a pattern that counts far", "\(longText).matches('(?:[ab]{30000}){2}[bc]')"),
+    ("a pattern that is tried anew at every place", "\(longText).matches('(?:a|aa){1,20}[bc]')"),
+    ("much JSON", "range(100).map(i, json.parse('[' + range(9000).map(j, '[1]').join(',') + ']'))"),
     ("deep JSON", "json.parse(range(5000).map(i, '[').join())"),
 ]
 

@@ -98,4 +98,44 @@ struct PatternTests {
         }
         #expect(total == 4000)
     }
+
+    @Test(
+        "ordinary patterns search long texts",
+        arguments: [
+            ("x", false), ("\\d+", false), ("[^a ]", false), ("(a+ )*x", false), ("^(\\w+\\s)*$", true), ("b$|a $", true), ("^(\\w+) \\1 \\1", true),
+            ("\\w{30}", true), ("^(?=.*a)(?!.*b).{1,60000}$", true),
+        ])
+    func longTexts(source: String, isFound: Bool) throws {
+        let text = String(repeating: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa ", count: 1800)
+        let found = try Pattern(source).matches(text)
+        #expect(found == isFound)
+    }
+
+    @Test(
+        "what a search does is counted, however a pattern hides it",
+        arguments: [
+            "a*[bc]", "(a*)\\1+[bc]", "(?<=[ab]{60000}b)a", "(?:[ab]{30000}){2}[bc]", "(?:a|aa){1,20}[bc]", "(?=a*b)a", "(?>a*)[bc]", "a++[bc]", "(?i)A*[BC]",
+            "\\p{L}*[1]", "(?:a*,)", ".*?[bc]", "(?s).*.*[bc]", "(?R)?a*[bc]|a", "(a*)(?(1)[bc]|a)",
+        ])
+    func counted(source: String) throws {
+        let text = String(repeating: "a", count: 1 << 18)
+        let clock = ContinuousClock()
+        let time = clock.measure { _ = try? Pattern(source).matches(text) }
+        // A quarter of a megabyte squared would take minutes.
+        #expect(time < .seconds(5))
+        let again = Result { try Pattern(source).matches(text) }
+        let once = Result { try Pattern(source).matches(text) }
+        #expect("\(again)" == "\(once)")
+    }
+
+    @Test("what cannot be counted is refused", arguments: ["\\X", "a\\\\\\X", "(*sr:a)", "(*atomic_script_run:a)"])
+    func uncounted(source: String) {
+        #expect(throws: PatternError.self) { try Pattern(source) }
+    }
+
+    @Test("a backslash before an X is no escape of it")
+    func escapedBackslash() throws {
+        let found = try Pattern("\\\\X").matches("\\X")
+        #expect(found)
+    }
 }

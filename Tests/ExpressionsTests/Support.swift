@@ -1,5 +1,6 @@
 // What the tests of expressions share.
 
+import Foundation
 import Testing
 import WorkflowModel
 
@@ -49,4 +50,12 @@ struct SeededGenerator: RandomNumberGenerator {
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
     }
+}
+
+/// The seed of the random tests: `$SKEIN_FUZZ_SEED`, else `$SKEIN_SEED`, else a new one.
+enum FuzzSeed {
+    static let value: UInt64 = {
+        let environment = ProcessInfo.processInfo.environment
+        return (environment["SKEIN_FUZZ_SEED"] ?? environment["SKEIN_SEED"]).flatMap { UInt64($0) } ?? UInt64.random(in: 0 ... .max)
+    }()
 }

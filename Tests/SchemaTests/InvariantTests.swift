@@ -13,7 +13,8 @@ struct InvariantTests {
         insert into skein.workflow_version (namespace_id, name, version, content_hash, definition, source)
         values (1, 'pair', 1, 'hash', '{"workflow":"pair","graph":[{"id":"a","agent":"x"},{"id":"b","agent":"x","needs":["a"]}]}', '');
         update skein.workflow set live_version_id = 1;
-        insert into skein.version_step (version_id, step_index, namespace_id, path, verb, call) values (1, 0, 1, 'a', 'agent', '{}'), (1, 1, 1, 'b', 'agent', '{}');
+        insert into skein.version_step (version_id, step_index, namespace_id, path, verb, call, needs)
+        values (1, 0, 1, 'a', 'agent', '{}', '{}'), (1, 1, 1, 'b', 'agent', '{}', '{a}');
         select skein.register_session_v1('default', 'test', 'localhost', 1, 'test', '{default}', 10, 60000);
 
         insert into skein.run (run_id, namespace_id, version_id, history_length, unsettled, live, started_at, submitted_at, input)
@@ -34,6 +35,7 @@ struct InvariantTests {
     private static let attempt = """
         insert into skein.attempt (run_id, path, attempt, fence, seq, namespace_id, session_id, status, claimed_at, settled_at)
         """
+    private static let event = "insert into skein.event (namespace_id, name, run_id, data, expires_at, state) values (1, 'paid', '\(live)', '{}', 'infinity',"
     private static let task = "insert into skein.task (run_id, path, namespace_id, queue_id, version_id, step_index, ready_at, input)"
 
     /// The file of the check, and what breaks its invariant.
@@ -53,7 +55,7 @@ struct InvariantTests {
         Violation("I04_one_result", "\(task) values ('\(live)', 'a', 1, 1, 1, 0, clock_timestamp(), '{}')"),
         Violation(
             "I04_one_result",
-            "insert into skein.live_step (run_id, path, namespace_id, step_index, is_block) values ('\(live)', 'a', 1, 0, false)"),
+            "insert into skein.live_step (run_id, path, namespace_id, step_index, kind) values ('\(live)', 'a', 1, 0, 'pending')"),
         Violation(
             "I05_highest_fence", "\(attempt) values ('\(ended)', 'a', 2, 99, 9, 1, 1, 'lost', clock_timestamp(), clock_timestamp())"),
         Violation(
@@ -68,6 +70,16 @@ struct InvariantTests {
         Violation(
             "I09_ended_is_quiet",
             "insert into skein.timer (run_id, path, kind, namespace_id, due_at) values ('\(ended)', '', 'deadline', 1, clock_timestamp())"),
+        Violation(
+            "I09_ended_is_quiet",
+            "insert into skein.wait (run_id, path, namespace_id, since) values ('\(ended)', 'c', 1, clock_timestamp())"),
+        Violation("I10_paused_is_quiet", "update skein.run set paused_at = clock_timestamp(), paused_by = run_id"),
+        Violation(
+            "I10_paused_is_quiet",
+            """
+            insert into skein.run_event (run_id, seq, namespace_id, kind, at)
+            values ('\(ended)', 9, 1, 'paused', clock_timestamp() - interval '1 hour'), ('\(ended)', 10, 1, 'resumed', clock_timestamp() + interval '1 hour')
+            """),
         Violation("I11_cancelled_is_quiet", "update skein.run set cancel_requested_at = clock_timestamp() - interval '1 minute'"),
         Violation(
             "I11_cancelled_is_quiet",
@@ -86,8 +98,25 @@ struct InvariantTests {
         Violation(
             "I18_timers_fire",
             "insert into skein.timer (run_id, path, kind, namespace_id, due_at) values ('\(live)', 'b', 'backoff', 1, clock_timestamp())"),
+        Violation(
+            "I18_timers_fire", "insert into skein.live_step (run_id, path, namespace_id, step_index, kind) values ('\(live)', 'c', 1, 0, 'sleep')"),
+        Violation(
+            "I18_timers_fire",
+            "insert into skein.timer (run_id, path, kind, namespace_id, due_at) values ('\(live)', 'c', 'sleep', 1, clock_timestamp())"),
+        Violation("I19_events_are_taken_once", "\(event) 'consumed')"),
+        Violation(
+            "I19_events_are_taken_once",
+            """
+            \(event) 'consumed');
+            insert into skein.event_delivery (event_id, run_id, path, namespace_id, is_consumed) values (1, '\(live)', 'b', 1, true), (1, '\(live)', 'c', 1, true)
+            """),
+        Violation("I19_events_are_taken_once", "\(event) 'offered'); update skein.event set taken_by = '\(live)'"),
+        Violation(
+            "I19_events_are_taken_once",
+            "\(event) 'buffered'); insert into skein.wait (run_id, path, namespace_id, names, since) values ('\(live)', 'c', 1, '{paid}', clock_timestamp())"),
         Violation("I28_history_without_gaps", "update skein.run set history_length = 3"),
         Violation("I28_history_without_gaps", "update skein.step set seq = 2 where run_id = '\(ended)' and path = 'b'"),
+        Violation("I29_state_follows_from_history", "update skein.run set live = 2"),
         Violation("I30_namespaces", "insert into skein.namespace (name) values ('other'); update skein.task set namespace_id = 2"),
         Violation("I35_nothing_is_stuck", "delete from skein.task"),
         Violation(

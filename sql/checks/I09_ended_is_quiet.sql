@@ -5,4 +5,6 @@ select t.run_id, t.path, 'task' as kind from skein.task t where not exists (sele
 union all
 select l.run_id, l.path, 'live step' from skein.live_step l where not exists (select from skein.run r where r.run_id = l.run_id)
 union all
-select m.run_id, m.path, 'timer' from skein.timer m where not exists (select from skein.run r where r.run_id = m.run_id);
+select m.run_id, m.path, 'timer' from skein.timer m where not exists (select from skein.run r where r.run_id = m.run_id)
+union all
+select w.run_id, w.path, 'wait' from skein.wait w where not exists (select from skein.run r where r.run_id = w.run_id);

@@ -13,13 +13,15 @@ $$;
 
 -- Locks the runs of up to p_limit settled tasks, p_limit orders in the inbox and p_limit due timers, oldest first, and answers with
 -- the rows of these runs and the keys of what there is to fold. Runs that another coordinator works on are passed over; quarantined
--- ones are left alone. What the keys name must be read in a statement after this one: only then nobody else can have folded it.
+-- and paused ones are left alone, but for a cancel, which ends the pause. What the keys name must be read in a statement after this
+-- one: only then nobody else can have folded it.
 create or replace function skein.lock_due_runs_v1(p_limit integer)
 returns table (
   run_id uuid, namespace_id integer, version_id bigint, revision bigint, history_length integer, unsettled integer, live integer,
   block_ending text, started_at timestamptz, cancel_requested_at timestamptz, cancel_reason text, submitted_at timestamptz,
   deadline_at timestamptz, trigger text, labels text,
-  settled_paths text[], inbox_ids bigint[], timer_paths text[], timer_kinds text[])
+  settled_paths text[], inbox_ids bigint[], timer_paths text[], timer_kinds text[],
+  parent_run_id uuid, root_run_id uuid, depth integer, lineage text, callees text, is_begun boolean)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -27,6 +29,7 @@ declare
   v_settled_paths text[];
   v_order_runs    uuid[];
   v_order_ids     bigint[];
+  v_cancelled_runs uuid[];
   v_timer_runs    uuid[];
   v_timer_paths   text[];
   v_timer_kinds   text[];
@@ -35,32 +38,38 @@ begin
   select array_agg(p.run_id), array_agg(p.path) into v_settled_runs, v_settled_paths
     from (select r.run_id, t.path
             from skein.task t join skein.run r on r.run_id = t.run_id
-           where t.state = 'settled' and r.quarantined_at is null
+           where t.state = 'settled' and not t.held and r.quarantined_at is null and r.paused_at is null
            order by t.settled_at
            limit p_limit
              for update of r skip locked) as p;
-  select array_agg(p.run_id), array_agg(p.inbox_id) into v_order_runs, v_order_ids
-    from (select r.run_id, i.inbox_id
+  select array_agg(p.run_id), array_agg(p.inbox_id), array_agg(p.run_id) filter (where p.is_new_cancel)
+    into v_order_runs, v_order_ids, v_cancelled_runs
+    from (select r.run_id, i.inbox_id,
+                 i.kind = 'cancel' and (r.cancel_requested_at is null or r.paused_at is not null) as is_new_cancel
             from skein.inbox i join skein.run r on r.run_id = i.run_id
-           where r.quarantined_at is null
+           where not i.held and r.quarantined_at is null and (r.paused_at is null or i.kind = 'cancel')
            order by i.inbox_id
            limit p_limit
              for update of r skip locked) as p;
   select array_agg(p.run_id), array_agg(p.path), array_agg(p.kind) into v_timer_runs, v_timer_paths, v_timer_kinds
     from (select r.run_id, d.path, d.kind
             from skein.timer d join skein.run r on r.run_id = d.run_id
-           where d.due_at <= skein.now() and r.quarantined_at is null
+           where not d.held and d.due_at <= skein.now() and r.quarantined_at is null and r.paused_at is null
            order by d.due_at
            limit p_limit
              for update of r skip locked) as p;
   if v_settled_runs is null and v_order_runs is null and v_timer_runs is null then
     return;
   end if;
+  if v_cancelled_runs is not null then
+    perform skein.mark_cancelled_v1(v_cancelled_runs, null);
+  end if;
   -- A statement of its own, so that it sees the rows as they are now that they are locked.
   return query
     select r.run_id, r.namespace_id, r.version_id, r.revision, r.history_length, r.unsettled, r.live, r.block_ending, r.started_at,
            r.cancel_requested_at, r.cancel_reason, r.submitted_at, r.deadline_at, r.trigger, r.labels,
-           g.settled_paths, g.inbox_ids, g.timer_paths, g.timer_kinds
+           g.settled_paths, g.inbox_ids, g.timer_paths, g.timer_kinds,
+           r.parent_run_id, r.root_run_id, r.depth, r.lineage, r.callees, r.is_begun
       from (select due.run_id, array_agg(due.settled_path) filter (where due.settled_path is not null) as settled_paths,
                    array_agg(due.inbox_id) filter (where due.inbox_id is not null) as inbox_ids,
                    array_agg(due.timer_path) filter (where due.timer_path is not null) as timer_paths,

@@ -69,6 +69,7 @@ begin
   delete from skein.step_default where run_id = any (v_runs);
   delete from skein.attempt_default where run_id = any (v_runs);
   delete from skein.run_event_default where run_id = any (v_runs);
+  delete from skein.dead_letter where run_id = any (v_runs);
   delete from skein.ended_run_default where run_id = any (v_runs);
   return cardinality(v_runs);
 end
@@ -89,5 +90,31 @@ begin
      order by session_id limit p_limit for update skip locked);
   get diagnostics v_removed = row_count;
   return v_removed;
+end
+$$;
+
+-- Removes up to p_limit rows of each kind that belong to runs that are over: slices of collections, sizes of trees, orders that came too
+-- late. Answers how many.
+create or replace function skein.remove_leftovers_v1(p_limit integer) returns integer
+language plpgsql as $$
+declare
+  v_removed integer;
+  v_all     integer := 0;
+begin
+  delete from skein.loop_slice where (run_id, path, slice) in (
+    select s.run_id, s.path, s.slice from skein.loop_slice s
+     where not exists (select from skein.run r where r.run_id = s.run_id) limit p_limit for update skip locked);
+  get diagnostics v_removed = row_count;
+  v_all := v_all + v_removed;
+  delete from skein.run_tree where root_run_id in (
+    select t.root_run_id from skein.run_tree t
+     where not exists (select from skein.run r where r.run_id = t.root_run_id) limit p_limit for update skip locked);
+  get diagnostics v_removed = row_count;
+  v_all := v_all + v_removed;
+  delete from skein.inbox where inbox_id in (
+    select i.inbox_id from skein.inbox i
+     where exists (select from skein.ended_run e where e.run_id = i.run_id) limit p_limit for update skip locked);
+  get diagnostics v_removed = row_count;
+  return v_all + v_removed;
 end
 $$;

@@ -33,8 +33,9 @@ begin
       return v_existing.run_id;
     end if;
   end if;
-  insert into skein.run (run_id, namespace_id, version_id, submitted_at, trigger, labels, input)
-  values (v_run_id, v_namespace_id, v_version_id, clock_timestamp(), 'sql', p_labels::text, coalesce(p_input, 'null')::text);
+  insert into skein.run (run_id, namespace_id, version_id, is_begun, submitted_at, trigger, labels, input, callees)
+  values (v_run_id, v_namespace_id, v_version_id, false, clock_timestamp(), 'sql', p_labels::text, coalesce(p_input, 'null')::text,
+          skein.callees_v1(v_version_id));
   insert into skein.inbox (run_id, namespace_id, kind) values (v_run_id, v_namespace_id, 'start');
   return v_run_id;
 end
@@ -50,27 +51,13 @@ language sql volatile as $$
     cross join lateral (select substr(u.raw, 1, 12) || substr(u.raw, 14, 3) || substr(u.raw, 18, 15) as hex) as r
 $$;
 
--- Cancels a run. When this commits nothing of it starts any more; queued work ends with the next fold, running work is told with
--- its worker's next heartbeat. Answers 'cancelling' or, for a run that has ended, its ending. SK004 when there is no such run.
-create or replace function skein.cancel(p_run_id uuid, p_reason text default null) returns text
-language plpgsql as $$
-declare
-  v_run    record;
-  v_ending skein.ending;
-begin
-  select namespace_id, cancel_requested_at into v_run from skein.run where run_id = p_run_id for update;
-  if not found then
-    select status into v_ending from skein.ended_run where run_id = p_run_id;
-    if not found then
-      raise exception 'there is no run %', p_run_id using errcode = 'SK004';
-    end if;
-    return v_ending;
-  end if;
-  if v_run.cancel_requested_at is null then
-    update skein.run set cancel_requested_at = clock_timestamp(), cancel_reason = p_reason where run_id = p_run_id;
-    update skein.task set held = true where run_id = p_run_id and state = 'ready' and not held;
-    insert into skein.inbox (run_id, namespace_id, kind, body) values (p_run_id, v_run.namespace_id, 'cancel', p_reason);
-  end if;
-  return 'cancelling';
-end
+-- The versions that the sub-workflows of a version have now, by name, as JSON; null when it has none. A workflow that does not exist is
+-- not in it.
+create or replace function skein.callees_v1(p_version_id bigint) returns text
+language sql stable as $$
+  select json_object_agg(w.name, w.live_version_id order by w.name)::text
+    from skein.workflow_version v
+   cross join lateral unnest(v.callees) as c (name)
+    join skein.workflow w on w.namespace_id = v.namespace_id and w.name = c.name
+   where v.version_id = p_version_id and w.live_version_id is not null
 $$;

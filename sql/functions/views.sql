@@ -23,14 +23,22 @@ select r.run_id, n.name as namespace, v.name as workflow, v.version,
        case when r.paused_at is not null then 'paused'
             when r.started_at is not null and exists (select from skein.task t where t.run_id = r.run_id and t.state in ('ready', 'leased', 'settled')) then 'running'
             when exists (select from skein.task t where t.run_id = r.run_id and t.state in ('leased', 'settled')) then 'running'
+            when exists (select from skein.task t where t.run_id = r.run_id and t.state = 'ready') then 'queued'
             when exists (select from skein.task t where t.run_id = r.run_id and t.state = 'waiting') then 'waiting'
-            when r.started_at is null then 'queued'
+            when exists (select from skein.live_step l where l.run_id = r.run_id and l.kind in ('sleep', 'wait', 'child')) then 'waiting'
+            when exists (select from skein.wait w where w.run_id = r.run_id) then 'waiting'
+            when exists (select from skein.timer m where m.run_id = r.run_id and m.kind in ('every', 'after', 'backoff')) then 'waiting'
+            when not r.is_begun then 'queued'
             else 'running' end as status,
        r.cancel_requested_at is not null as is_cancelling, r.quarantined_at is not null as is_quarantined,
        r.submitted_at, r.started_at, null::timestamptz as ended_at,
        extract(epoch from clock_timestamp() - r.submitted_at)::numeric(16, 3) as duration_seconds,
        r.trigger, r.labels::jsonb as labels, r.deadline_at, coalesce(r.cancel_reason, r.quarantine_reason) as reason,
-       null::text as error_type, null::text as error_message, r.revision, r.history_length
+       null::text as error_type, null::text as error_message, r.revision, r.history_length,
+       r.parent_run_id, r.parent_path as parent_step, r.source_run_id, coalesce(r.root_run_id, r.run_id) as root_run_id, r.depth,
+       r.paused_at, r.paused_by, r.pause_reason,
+       case when r.paused_at is not null or r.cancel_requested_at is not null
+            then (select count(*)::integer from skein.task t where t.run_id = r.run_id and t.state = 'leased') else 0 end as draining
   from skein.run r
   join skein.workflow_version v on v.version_id = r.version_id
   join skein.namespace n on n.namespace_id = r.namespace_id
@@ -38,7 +46,7 @@ union all
 select e.run_id, n.name, v.name, v.version, e.status::text, false, false, e.submitted_at, e.started_at, e.ended_at,
        extract(epoch from e.ended_at - e.submitted_at)::numeric(16, 3),
        e.trigger, e.labels::jsonb, null, e.cancel_reason, e.failure::jsonb ->> 'type', e.failure::jsonb ->> 'message', e.revision,
-       e.history_length
+       e.history_length, e.parent_run_id, e.parent_path, e.source_run_id, coalesce(e.root_run_id, e.run_id), e.depth, null, null, null, 0
   from skein.ended_run e
   join skein.workflow_version v on v.version_id = e.version_id
   join skein.namespace n on n.namespace_id = e.namespace_id;
@@ -48,8 +56,9 @@ comment on view skein.run_overview is 'Runs, live and ended, one row each.';
 create or replace view skein.step_overview as
 select s.run_id, s.path as step, vs.verb, s.status::text as status, null::text as wait_reason, s.attempt, s.losses, s.started_at,
        s.finished_at, extract(epoch from s.finished_at - s.started_at)::numeric(16, 3) as duration_seconds,
-       w.worker, s.input::jsonb as input, s.output::jsonb as output, s.failure::jsonb as error, s.details::jsonb as details, s.fence,
-       s.seq, null::timestamptz as next_attempt_at
+       w.worker, s.input::jsonb as input,
+       case when s.collected is null then s.output::jsonb else skein.collected_output_v1(s.run_id, s.path, s.collected)::jsonb end as output,
+       s.failure::jsonb as error, s.details::jsonb as details, s.fence, s.seq, null::timestamptz as next_attempt_at
   from skein.step s
   left join skein.run r on r.run_id = s.run_id
   left join skein.ended_run e on e.run_id = s.run_id
@@ -58,7 +67,7 @@ select s.run_id, s.path as step, vs.verb, s.status::text as status, null::text a
 union all
 select t.run_id, t.path, 'agent',
        case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end when 'waiting' then 'waiting' else 'running' end,
-       case when t.state = 'waiting' then 'backoff' when t.held and t.state = 'ready' then 'paused' end,
+       case when t.held and t.state in ('ready', 'waiting') then 'paused' when t.state = 'waiting' then 'backoff' end,
        t.attempt, t.losses, coalesce(t.step_started_at, t.claimed_at), null,
        extract(epoch from clock_timestamp() - coalesce(t.step_started_at, t.claimed_at))::numeric(16, 3),
        w.worker, t.input::jsonb, null, null, null, t.fence, null, m.due_at
@@ -66,10 +75,17 @@ select t.run_id, t.path, 'agent',
   left join skein.worker_session w on w.session_id = t.session_id
   left join skein.timer m on m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff'
 union all
-select l.run_id, l.path, vs.verb, case when l.is_block then 'running' else 'pending' end, null, 0, 0, l.started_at, null,
-       extract(epoch from clock_timestamp() - l.started_at)::numeric(16, 3), null, null, null, null, null, null, null, null
+select l.run_id, l.path, vs.verb,
+       case l.kind when 'pending' then 'pending' when 'sleep' then 'waiting' when 'wait' then 'waiting' when 'child' then 'waiting'
+            else case when m.kind is null then 'running' else 'waiting' end end,
+       case when r.paused_at is not null and l.kind <> 'pending' then 'paused'
+            when l.kind = 'sleep' then 'timer' when l.kind = 'wait' then 'event' when l.kind = 'child' then 'child'
+            when m.kind = 'every' then 'timer' end,
+       0, 0, l.started_at, null,
+       extract(epoch from clock_timestamp() - l.started_at)::numeric(16, 3), null, null, null, null, null, null, null, m.due_at
   from skein.live_step l
   join skein.run r on r.run_id = l.run_id
+  left join skein.timer m on m.run_id = l.run_id and m.path = l.path and m.kind in ('sleep', 'every', 'await_timeout')
   left join skein.version_step vs on vs.version_id = r.version_id and vs.step_index = l.step_index;
 comment on view skein.step_overview is 'Steps of runs that have started or settled, with input, output and error.';
 
@@ -133,7 +149,26 @@ select run_id, seq, 'step_' || status::text, path, attempt, finished_at, failure
 union all
 select run_id, seq, 'attempt_' || status::text, path, attempt, settled_at, failure::jsonb from skein.attempt
 union all
-select run_id, seq, kind, null, null, at, body::jsonb from skein.run_event
+select run_id, seq, kind, path, null, at, body::jsonb from skein.run_event
 union all
 select run_id, history_length, 'run_' || status::text, null, null, ended_at, failure::jsonb from skein.ended_run;
 comment on view skein.history_overview is 'What happened to a run, numbered without gaps.';
+
+-- The moves of state machines.
+create or replace view skein.transition_overview as
+select v.run_id, v.path as machine, v.seq, v.body::jsonb ->> 'from' as from_state, v.body::jsonb ->> 'to' as to_state,
+       v.body::jsonb ->> 'event' as event, v.body::jsonb ->> 'guard' as guard, v.body::jsonb ->> 'actor' as actor, v.at
+  from skein.run_event v
+ where v.kind = 'transition';
+comment on view skein.transition_overview is 'Every transition of a state machine: from, to, event, guard, actor, time.';
+
+create or replace view skein.event_overview as
+select e.event_id, n.name as namespace, e.name as event, e.run_id, e.key, e.source, e.source_id, e.actor, e.data::jsonb as data, e.at,
+       e.state::text as status, e.taken_by, e.taken_path as taken_by_step, e.decided_at, e.reason, e.expires_at
+  from skein.event e join skein.namespace n using (namespace_id);
+comment on view skein.event_overview is 'Events and signals, and what became of them.';
+
+create or replace view skein.dead_letter_overview as
+select d.letter_id, n.name as namespace, d.kind, d.run_id, d.path as step, d.workflow, d.input::jsonb as input, d.failure::jsonb as error, d.at
+  from skein.dead_letter d join skein.namespace n using (namespace_id);
+comment on view skein.dead_letter_overview is 'What could not be done and waits for somebody to decide.';

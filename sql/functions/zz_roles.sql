@@ -38,7 +38,10 @@ begin
   if exists (select from pg_roles where rolname = 'skein_reader') then
     grant usage on schema skein to skein_reader;
     grant select on skein.workflow_overview, skein.workflow_version_overview, skein.run_overview, skein.step_overview,
-                    skein.attempt_overview, skein.queue_depth, skein.worker_overview, skein.history_overview to skein_reader;
+                    skein.attempt_overview, skein.queue_depth, skein.worker_overview, skein.history_overview, skein.transition_overview,
+                    skein.event_overview, skein.dead_letter_overview to skein_reader;
+    -- What the views and an operator's questions need; they only read.
+    grant execute on function skein.now(), skein.collected_output_v1(uuid, text, text) to skein_reader;
   end if;
 end
 $$;

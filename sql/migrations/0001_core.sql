@@ -62,6 +62,7 @@ create table skein.workflow_version (
   content_hash text not null,                      -- SHA-256 of the canonical JSON of the definition
   definition   text not null,                      -- the normal form, JSON
   source       text not null,                      -- the file as it was sent
+  callees      text[] not null default '{}',       -- the workflows that its steps run
   created_at   timestamptz not null default clock_timestamp(),
   unique (namespace_id, name, version),
   unique (namespace_id, name, content_hash),
@@ -76,6 +77,7 @@ create table skein.version_step (
   path         text not null,
   verb         text not null,
   call         text,                               -- JSON: agent and time-out; only for steps that run on a worker
+  needs        text[] not null default '{}',       -- the ids of the steps of its block that must have settled before it starts
   primary key (version_id, step_index)
 );
 
@@ -88,6 +90,7 @@ create table skein.run (
   version_id        bigint not null,
   revision          bigint not null default 0,     -- plus one with each fold
   history_length    integer not null default 1,    -- the highest seq in the run's history
+  is_begun          boolean not null default true, -- false: an application inserted it, and no coordinator has started it yet
   unsettled         integer not null default 0,    -- the root block: steps not settled yet (graph)
   live              integer not null default 0,    -- the root block: steps started and not settled
   block_ending      text,                          -- the root block: why it no longer starts steps (JSON)
@@ -96,13 +99,27 @@ create table skein.run (
   cancel_reason     text,
   quarantined_at    timestamptz,                   -- the fold of this run failed; an operator has to look
   quarantine_reason text,
-  paused_at         timestamptz,
+  paused_at         timestamptz,                   -- nothing of it is folded and nothing starts until it is resumed
+  paused_by         uuid,                          -- the run whose pause this is: itself, or one above it
+  pause_reason      text,
   submitted_at      timestamptz not null,
   deadline_at       timestamptz,
   trigger           text not null default 'api',
+  parent_run_id     uuid,                          -- the run whose step started it
+  parent_path       text collate "C",              -- that step
+  parent_attempt    integer,                       -- which try of that step
+  is_awaited        boolean not null default false, -- the step waits for its ending
+  follows_parent    boolean not null default false, -- it is cancelled, paused and resumed with the run that started it
+  source_run_id     uuid,                          -- the run after whose ending it was started
+  root_run_id       uuid,                          -- the first run of its tree; null: itself
+  depth             integer not null default 0,    -- how many runs are above it, sub-workflows and chains alike
+  lineage           text,                          -- JSON: the workflows above it, the first one first
+  callees           text,                          -- JSON: the versions of the workflows that its steps run, as they were at its submission
   labels            text,                          -- JSON object
   input             text not null                  -- JSON
 ) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+create index run_parent on skein.run (parent_run_id, parent_path) where parent_run_id is not null;
+create index run_source on skein.run (source_run_id) where source_run_id is not null;
 
 -- Runs that have ended. Appended once, never changed.
 create table skein.ended_run (
@@ -116,6 +133,12 @@ create table skein.ended_run (
   started_at     timestamptz,
   ended_at       timestamptz not null,
   trigger        text not null,
+  parent_run_id  uuid,
+  parent_path    text collate "C",
+  parent_attempt integer,
+  source_run_id  uuid,
+  root_run_id    uuid,
+  depth          integer not null default 0,
   cancel_reason  text,
   labels         text,
   input          text not null,
@@ -123,6 +146,8 @@ create table skein.ended_run (
   failure        text,
   primary key (run_id)
 ) partition by range (run_id);
+create index ended_run_parent on skein.ended_run (parent_run_id) where parent_run_id is not null;
+create index ended_run_source on skein.ended_run (source_run_id) where source_run_id is not null;
 
 -- Idempotency keys outlive their runs.
 create table skein.run_key (
@@ -146,12 +171,13 @@ create table skein.task (
   queue_id     integer not null,
   priority     smallint not null default 0,
   state        skein.task_state not null default 'ready',
-  held         boolean not null default false,     -- may not be claimed now, and does not stand in the claim's way
+  held         boolean not null default false,     -- its run is paused or cancelled: not claimed, not folded, and not in anybody's way
   fairness_key bigint not null default 0,
   version_id   bigint not null,
   step_index   integer not null,
   attempt      integer not null default 1,         -- the number of this attempt, from 1
   losses       integer not null default 0,         -- workers lost with this step
+  is_unwanted  boolean not null default false,     -- its worker was told to stop: what comes back is not applied
   ready_at     timestamptz not null,
   step_started_at timestamptz,                     -- when the step's first attempt began
   session_id   bigint,
@@ -169,43 +195,55 @@ create table skein.task (
   constraint settled_has_outcome check ((state = 'settled') = (outcome is not null and settled_at is not null))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 create index task_ready   on skein.task (queue_id, priority desc, ready_at) where state = 'ready' and not held;
-create index task_settled on skein.task (settled_at) where state = 'settled';
+create index task_settled on skein.task (settled_at) where state = 'settled' and not held;
 
--- Live steps that are no tasks: blocks under way, and steps of a graph some of whose needs have settled.
+-- Live steps that are no tasks: blocks, loops, joins, state machines and waits under way, and steps of a graph some of whose needs have
+-- settled. What every kind has in common are columns; the rest is JSON, bounded by the definition and not by the data.
 create table skein.live_step (
   run_id       uuid not null,
   path         text collate "C" not null,
   namespace_id integer not null,
   step_index   integer not null,
-  is_block     boolean not null,
+  kind         text collate "C" not null,          -- pending, block, loop, parallel, machine, sleep, wait, child, ...
   started_at   timestamptz,
   unmet        integer not null default 0,         -- needs that have not settled
   met          integer not null default 0,         -- needs that settled otherwise than skipped
   unsettled    integer not null default 0,         -- a block's steps not settled yet
   live         integer not null default 0,         -- a block's steps started and not settled
   block_ending text,                               -- why the block no longer starts steps (JSON)
+  facts        text,                               -- what else its kind needs (JSON)
   primary key (run_id, path)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
 create table skein.timer (
   run_id       uuid not null,
-  path         text collate "C" not null,                      -- empty: the run itself
-  kind         text collate "C" not null check (kind in ('backoff', 'deadline')),
+  path         text collate "C" not null,          -- empty: the run itself
+  kind         text collate "C" not null
+               check (kind in ('backoff', 'deadline', 'sleep', 'timeout', 'total_timeout', 'every', 'join_deadline', 'after', 'await_timeout')),
   namespace_id integer not null,
   due_at       timestamptz not null,
+  is_absolute  boolean not null default false,     -- a moment that was named, not a duration: a pause does not shift it
+  held         boolean not null default false,     -- its run is paused
   primary key (run_id, path, kind)
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-create index timer_due on skein.timer (due_at);
+create index timer_due on skein.timer (due_at) where not held;
 
--- Orders for the fold: start a run that an application inserted, cancel one.
+-- What the fold is told by others: start a run that an application inserted, cancel one, a sub-workflow has ended, an event meets a wait,
+-- an operator adjusts a running loop.
 create table skein.inbox (
   inbox_id     bigint generated always as identity primary key,
   run_id       uuid not null,
   namespace_id integer not null,
-  kind         text not null check (kind in ('start', 'cancel')),
+  kind         text not null check (kind in ('start', 'cancel', 'child', 'event', 'adjust')),
+  path         text collate "C",                   -- the step that it is for
   body         text,
+  child_run_id uuid,                               -- the sub-workflow that has ended
+  event_id     bigint,                             -- the event that meets the step's wait
+  held         boolean not null default false,     -- its run is paused
   at           timestamptz not null default clock_timestamp()
-);
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+create index inbox_due on skein.inbox (inbox_id) where not held;
+create index inbox_run on skein.inbox (run_id);
 
 -- History ---------------------------------------------------------------------------------------------------------------
 
@@ -226,6 +264,7 @@ create table skein.step (
   finished_at     timestamptz not null,
   input           text,
   output          text,
+  collected       text,                            -- JSON: the output is the list of the iterations' outputs, put together when somebody reads it
   failure         text,
   details         text,
   primary key (run_id, path)
@@ -260,6 +299,7 @@ create table skein.run_event (
   seq          integer not null,
   namespace_id integer not null,
   kind         text not null,
+  path         text collate "C",                   -- the step that it happened to
   at           timestamptz not null,
   actor        text,
   body         text,

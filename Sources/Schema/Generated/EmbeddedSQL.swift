@@ -73,6 +73,7 @@ create table skein.workflow_version (
   content_hash text not null,                      -- SHA-256 of the canonical JSON of the definition
   definition   text not null,                      -- the normal form, JSON
   source       text not null,                      -- the file as it was sent
+  callees      text[] not null default '{}',       -- the workflows that its steps run
   created_at   timestamptz not null default clock_timestamp(),
   unique (namespace_id, name, version),
   unique (namespace_id, name, content_hash),
@@ -87,6 +88,7 @@ create table skein.version_step (
   path         text not null,
   verb         text not null,
   call         text,                               -- JSON: agent and time-out; only for steps that run on a worker
+  needs        text[] not null default '{}',       -- the ids of the steps of its block that must have settled before it starts
   primary key (version_id, step_index)
 );
 
@@ -99,6 +101,7 @@ create table skein.run (
   version_id        bigint not null,
   revision          bigint not null default 0,     -- plus one with each fold
   history_length    integer not null default 1,    -- the highest seq in the run's history
+  is_begun          boolean not null default true, -- false: an application inserted it, and no coordinator has started it yet
   unsettled         integer not null default 0,    -- the root block: steps not settled yet (graph)
   live              integer not null default 0,    -- the root block: steps started and not settled
   block_ending      text,                          -- the root block: why it no longer starts steps (JSON)
@@ -107,13 +110,27 @@ create table skein.run (
   cancel_reason     text,
   quarantined_at    timestamptz,                   -- the fold of this run failed; an operator has to look
   quarantine_reason text,
-  paused_at         timestamptz,
+  paused_at         timestamptz,                   -- nothing of it is folded and nothing starts until it is resumed
+  paused_by         uuid,                          -- the run whose pause this is: itself, or one above it
+  pause_reason      text,
   submitted_at      timestamptz not null,
   deadline_at       timestamptz,
   trigger           text not null default 'api',
+  parent_run_id     uuid,                          -- the run whose step started it
+  parent_path       text collate "C",              -- that step
+  parent_attempt    integer,                       -- which try of that step
+  is_awaited        boolean not null default false, -- the step waits for its ending
+  follows_parent    boolean not null default false, -- it is cancelled, paused and resumed with the run that started it
+  source_run_id     uuid,                          -- the run after whose ending it was started
+  root_run_id       uuid,                          -- the first run of its tree; null: itself
+  depth             integer not null default 0,    -- how many runs are above it, sub-workflows and chains alike
+  lineage           text,                          -- JSON: the workflows above it, the first one first
+  callees           text,                          -- JSON: the versions of the workflows that its steps run, as they were at its submission
   labels            text,                          -- JSON object
   input             text not null                  -- JSON
 ) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+create index run_parent on skein.run (parent_run_id, parent_path) where parent_run_id is not null;
+create index run_source on skein.run (source_run_id) where source_run_id is not null;
 
 -- Runs that have ended. Appended once, never changed.
 create table skein.ended_run (
@@ -127,6 +144,12 @@ create table skein.ended_run (
   started_at     timestamptz,
   ended_at       timestamptz not null,
   trigger        text not null,
+  parent_run_id  uuid,
+  parent_path    text collate "C",
+  parent_attempt integer,
+  source_run_id  uuid,
+  root_run_id    uuid,
+  depth          integer not null default 0,
   cancel_reason  text,
   labels         text,
   input          text not null,
@@ -134,6 +157,8 @@ create table skein.ended_run (
   failure        text,
   primary key (run_id)
 ) partition by range (run_id);
+create index ended_run_parent on skein.ended_run (parent_run_id) where parent_run_id is not null;
+create index ended_run_source on skein.ended_run (source_run_id) where source_run_id is not null;
 
 -- Idempotency keys outlive their runs.
 create table skein.run_key (
@@ -157,12 +182,13 @@ create table skein.task (
   queue_id     integer not null,
   priority     smallint not null default 0,
   state        skein.task_state not null default 'ready',
-  held         boolean not null default false,     -- may not be claimed now, and does not stand in the claim's way
+  held         boolean not null default false,     -- its run is paused or cancelled: not claimed, not folded, and not in anybody's way
   fairness_key bigint not null default 0,
   version_id   bigint not null,
   step_index   integer not null,
   attempt      integer not null default 1,         -- the number of this attempt, from 1
   losses       integer not null default 0,         -- workers lost with this step
+  is_unwanted  boolean not null default false,     -- its worker was told to stop: what comes back is not applied
   ready_at     timestamptz not null,
   step_started_at timestamptz,                     -- when the step's first attempt began
   session_id   bigint,
@@ -180,43 +206,55 @@ create table skein.task (
   constraint settled_has_outcome check ((state = 'settled') = (outcome is not null and settled_at is not null))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 create index task_ready   on skein.task (queue_id, priority desc, ready_at) where state = 'ready' and not held;
-create index task_settled on skein.task (settled_at) where state = 'settled';
+create index task_settled on skein.task (settled_at) where state = 'settled' and not held;
 
--- Live steps that are no tasks: blocks under way, and steps of a graph some of whose needs have settled.
+-- Live steps that are no tasks: blocks, loops, joins, state machines and waits under way, and steps of a graph some of whose needs have
+-- settled. What every kind has in common are columns; the rest is JSON, bounded by the definition and not by the data.
 create table skein.live_step (
   run_id       uuid not null,
   path         text collate "C" not null,
   namespace_id integer not null,
   step_index   integer not null,
-  is_block     boolean not null,
+  kind         text collate "C" not null,          -- pending, block, loop, parallel, machine, sleep, wait, child, ...
   started_at   timestamptz,
   unmet        integer not null default 0,         -- needs that have not settled
   met          integer not null default 0,         -- needs that settled otherwise than skipped
   unsettled    integer not null default 0,         -- a block's steps not settled yet
   live         integer not null default 0,         -- a block's steps started and not settled
   block_ending text,                               -- why the block no longer starts steps (JSON)
+  facts        text,                               -- what else its kind needs (JSON)
   primary key (run_id, path)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
 create table skein.timer (
   run_id       uuid not null,
-  path         text collate "C" not null,                      -- empty: the run itself
-  kind         text collate "C" not null check (kind in ('backoff', 'deadline')),
+  path         text collate "C" not null,          -- empty: the run itself
+  kind         text collate "C" not null
+               check (kind in ('backoff', 'deadline', 'sleep', 'timeout', 'total_timeout', 'every', 'join_deadline', 'after', 'await_timeout')),
   namespace_id integer not null,
   due_at       timestamptz not null,
+  is_absolute  boolean not null default false,     -- a moment that was named, not a duration: a pause does not shift it
+  held         boolean not null default false,     -- its run is paused
   primary key (run_id, path, kind)
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-create index timer_due on skein.timer (due_at);
+create index timer_due on skein.timer (due_at) where not held;
 
--- Orders for the fold: start a run that an application inserted, cancel one.
+-- What the fold is told by others: start a run that an application inserted, cancel one, a sub-workflow has ended, an event meets a wait,
+-- an operator adjusts a running loop.
 create table skein.inbox (
   inbox_id     bigint generated always as identity primary key,
   run_id       uuid not null,
   namespace_id integer not null,
-  kind         text not null check (kind in ('start', 'cancel')),
+  kind         text not null check (kind in ('start', 'cancel', 'child', 'event', 'adjust')),
+  path         text collate "C",                   -- the step that it is for
   body         text,
+  child_run_id uuid,                               -- the sub-workflow that has ended
+  event_id     bigint,                             -- the event that meets the step's wait
+  held         boolean not null default false,     -- its run is paused
   at           timestamptz not null default clock_timestamp()
-);
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+create index inbox_due on skein.inbox (inbox_id) where not held;
+create index inbox_run on skein.inbox (run_id);
 
 -- History ---------------------------------------------------------------------------------------------------------------
 
@@ -237,6 +275,7 @@ create table skein.step (
   finished_at     timestamptz not null,
   input           text,
   output          text,
+  collected       text,                            -- JSON: the output is the list of the iterations' outputs, put together when somebody reads it
   failure         text,
   details         text,
   primary key (run_id, path)
@@ -271,6 +310,7 @@ create table skein.run_event (
   seq          integer not null,
   namespace_id integer not null,
   kind         text not null,
+  path         text collate "C",                   -- the step that it happened to
   at           timestamptz not null,
   actor        text,
   body         text,
@@ -371,6 +411,138 @@ $$;
 
 insert into skein.cluster_epoch (system_identifier, timeline)
 select (pg_control_system()).system_identifier, skein.timeline();
+
+"""#),
+        SQLFile(
+            name: "0002_control_flow.sql",
+            text: #"""
+-- What control flow adds to the core: events and the waits that they meet, the collections of loops, the sizes of trees of runs, and what
+-- could not be started.
+-- breaking: no
+
+-- Events ----------------------------------------------------------------------------------------------------------------
+
+-- Where an event is. buffered: kept until a wait takes it; offered: handed to a wait, whose run has yet to decide; consumed, refused
+-- and dropped: decided; expired: its run ended, or its time was over, before anybody took it.
+create type skein.event_state as enum ('buffered', 'offered', 'consumed', 'refused', 'dropped', 'expired');
+
+-- What came from outside, or from another run. A signal is addressed to one run; everything else meets waits of the same name and key.
+create table skein.event (
+  event_id     bigint generated always as identity primary key,
+  namespace_id integer not null,
+  name         text not null,
+  run_id       uuid,                               -- a signal's run
+  key          text,                               -- the correlation key
+  correlation  bytea,                              -- SHA-256 of namespace, name and key; null for signals
+  source       text,
+  source_id    text,
+  actor        text,
+  data         text not null,                      -- JSON
+  at           timestamptz not null default clock_timestamp(),
+  expires_at   timestamptz not null,
+  state        skein.event_state not null default 'buffered',
+  taken_by     uuid,                               -- the run that it was offered to, or that decided
+  taken_path   text collate "C",
+  decided_at   timestamptz,
+  reason       text
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+create index event_signal      on skein.event (run_id, event_id) where run_id is not null and state in ('buffered', 'offered');
+create index event_correlation on skein.event (correlation, event_id) where correlation is not null and state = 'buffered';
+create index event_expiry      on skein.event (expires_at) where state in ('buffered', 'offered');
+
+-- The same event sent twice counts once: its id at its source outlives it.
+create table skein.event_key (
+  namespace_id integer not null,
+  source       text not null,
+  id_hash      bytea not null,                     -- SHA-256 of the id
+  event_id     bigint not null,
+  expires_at   timestamptz not null,
+  primary key (namespace_id, source, id_hash)
+);
+create index event_key_expiry on skein.event_key (expires_at);
+
+-- An event is handed to a wait at most once, and a broadcast to each wait once.
+create table skein.event_delivery (
+  event_id     bigint not null,
+  run_id       uuid not null,
+  path         text collate "C" not null,
+  namespace_id integer not null,
+  at           timestamptz not null default clock_timestamp(),
+  is_broadcast boolean not null default false,     -- others were given it too
+  is_consumed  boolean not null default false,
+  primary key (event_id, run_id, path)
+);
+create index event_delivery_run on skein.event_delivery (run_id);
+
+-- Steps that wait for an event.
+create table skein.wait (
+  run_id       uuid not null,
+  path         text collate "C" not null,
+  namespace_id integer not null,
+  names        text[],                             -- null: every signal of the run
+  key          text,
+  since        timestamptz not null,               -- events that came earlier are not meant
+  is_broadcast boolean not null default false,     -- others may take the same event too
+  created_at   timestamptz not null default clock_timestamp(),
+  primary key (run_id, path)
+) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+
+-- The keys under which a wait is found by events that are no signals.
+create table skein.wait_key (
+  correlation  bytea not null,
+  run_id       uuid not null,
+  path         text collate "C" not null,
+  namespace_id integer not null,
+  primary key (correlation, run_id, path)
+);
+create index wait_key_step on skein.wait_key (run_id, path);
+
+-- What the matcher has to look at: whoever writes an event or a wait leaves a row, and whichever commits last is seen together with the
+-- other. So no wait and no event can miss each other, whatever the order.
+create table skein.match (
+  match_id     bigint generated always as identity primary key,
+  namespace_id integer not null,
+  correlation  bytea,                              -- events and waits of this name and key
+  run_id       uuid                                -- signals and waits of this run
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+
+-- Loops -----------------------------------------------------------------------------------------------------------------
+
+-- The collection of a loop, as it was at its start, in slices of 256 items.
+create table skein.loop_slice (
+  run_id       uuid not null,
+  path         text collate "C" not null,
+  slice        integer not null,                   -- from 0
+  namespace_id integer not null,
+  items        text not null,                      -- JSON array
+  primary key (run_id, path, slice)
+);
+
+-- Trees of runs ---------------------------------------------------------------------------------------------------------
+
+-- How many runs the first run of a tree has below it. Counted under the row's lock, by whoever starts some.
+create table skein.run_tree (
+  root_run_id  uuid primary key,
+  namespace_id integer not null,
+  descendants  integer not null
+);
+
+-- Dead letters ----------------------------------------------------------------------------------------------------------
+
+-- What could not be started and must not be forgotten: a chained run whose input could not be made or was refused, a sub-workflow that
+-- nobody waits for and that was one too many.
+create table skein.dead_letter (
+  letter_id    bigint generated always as identity primary key,
+  namespace_id integer not null,
+  kind         text not null check (kind in ('chain', 'child')),
+  run_id       uuid not null,                      -- the run that it comes from
+  path         text collate "C" not null,          -- the step, or onSuccess[0]
+  workflow     text not null,
+  input        text,
+  failure      text not null,                      -- JSON
+  at           timestamptz not null default clock_timestamp()
+);
+create index dead_letter_run on skein.dead_letter (run_id);
 
 """#),
     ]
@@ -480,6 +652,226 @@ $$;
 
 """##),
         SQLFile(
+            name: "events.sql",
+            text: #"""
+-- Events and waits: whoever writes one leaves a row in skein.match, and the matcher brings them together.
+
+-- What names the events and waits that mean each other.
+create or replace function skein.correlation_v1(p_namespace_id integer, p_name text, p_key text) returns bytea
+language sql immutable parallel safe as $$
+  select sha256(convert_to(p_namespace_id || E'\n' || p_name || E'\n' || coalesce('k' || p_key, ''), 'UTF8'))
+$$;
+
+-- Keeps an event, once for each id at its source, and answers with its number and whether it is new.
+create or replace function skein.publish_v1(
+  p_namespace_id integer, p_name text, p_run_id uuid, p_key text, p_data text, p_source text, p_source_id text, p_actor text,
+  p_lifetime interval, out event_id bigint, out is_new boolean)
+language plpgsql as $$
+declare
+  v_correlation bytea := case when p_run_id is null then skein.correlation_v1(p_namespace_id, p_name, p_key) end;
+  v_expires_at  timestamptz := clock_timestamp() + p_lifetime;
+  v_source      text := coalesce(p_source, '');
+begin
+  if p_name !~ '^[A-Za-z][A-Za-z0-9_.:/-]{0,199}$' then
+    raise exception 'an event''s name begins with a letter and has letters, digits and _ . : / - only, not "%"', left(p_name, 100)
+      using errcode = 'SK009';
+  end if;
+  event_id := nextval(pg_get_serial_sequence('skein.event', 'event_id'));
+  is_new := true;
+  if p_source_id is not null then
+    insert into skein.event_key (namespace_id, source, id_hash, event_id, expires_at)
+    values (p_namespace_id, v_source, sha256(convert_to(coalesce(p_run_id::text, '') || E'\n' || p_source_id, 'UTF8')), event_id,
+            greatest(v_expires_at, clock_timestamp() + interval '7 days'))
+    on conflict (namespace_id, source, id_hash) do nothing;
+    if not found then
+      select k.event_id into event_id from skein.event_key k
+       where k.namespace_id = p_namespace_id and k.source = v_source
+         and k.id_hash = sha256(convert_to(coalesce(p_run_id::text, '') || E'\n' || p_source_id, 'UTF8'));
+      is_new := false;
+      return;
+    end if;
+  end if;
+  insert into skein.event (event_id, namespace_id, name, run_id, key, correlation, source, source_id, actor, data, expires_at)
+  overriding system value
+  values (event_id, p_namespace_id, p_name, p_run_id, p_key, v_correlation, p_source, p_source_id, p_actor, p_data, v_expires_at);
+  insert into skein.match (namespace_id, correlation, run_id) values (p_namespace_id, v_correlation, p_run_id);
+end
+$$;
+
+-- Sends an event to one run. It is kept until a step of the run takes it. Answers with the event's number; the same p_id twice counts
+-- once. SK004 when there is no such run, SK006 when it has ended.
+create or replace function skein.signal(
+  p_run_id uuid, p_name text, p_data jsonb default '{}', p_id text default null, p_actor text default null)
+returns bigint
+language plpgsql as $$
+declare
+  v_namespace_id integer;
+begin
+  select namespace_id into v_namespace_id from skein.run where run_id = p_run_id;
+  if not found then
+    raise exception 'run % has ended: it %', p_run_id, skein.ending_of_v1(p_run_id) using errcode = 'SK006';
+  end if;
+  return (skein.publish_v1(v_namespace_id, p_name, p_run_id, null, coalesce(p_data, 'null')::text, 'signal', p_id,
+                           coalesce(p_actor, session_user), interval '10 years')).event_id;
+end
+$$;
+
+-- Publishes an event to whichever run waits for one of this name and key, now or within p_lifetime. Answers with the event's number; the
+-- same p_source and p_id twice counts once. SK004 when there is no such namespace.
+create or replace function skein.emit(
+  p_name text, p_data jsonb default '{}', p_key text default null, p_source text default null, p_id text default null,
+  p_namespace text default 'default', p_lifetime interval default '7 days', p_actor text default null)
+returns bigint
+language plpgsql as $$
+declare
+  v_namespace_id integer;
+begin
+  select namespace_id into v_namespace_id from skein.namespace where name = p_namespace;
+  if not found then
+    raise exception 'there is no namespace "%"', p_namespace using errcode = 'SK004';
+  end if;
+  return (skein.publish_v1(v_namespace_id, p_name, null, p_key, coalesce(p_data, 'null')::text, p_source, p_id,
+                           coalesce(p_actor, session_user), p_lifetime)).event_id;
+end
+$$;
+
+-- Brings events and waits together: looks at up to p_limit names, and hands each event to the wait that has waited longest (a broadcast
+-- to every one), through the run's inbox. A wait is given one event at a time; what it does not take goes to the next. Answers
+-- with how many events were handed out, and whether there was anything to look at.
+create or replace function skein.match_waits_v1(p_limit integer, out handed integer, out looked_at integer)
+language plpgsql as $$
+declare
+  v_correlations bytea[];
+  v_runs         uuid[];
+  v_locked       uuid[];
+begin
+  perform skein.plan_by_key_v1();
+  handed := 0;
+  with taken as (
+    delete from skein.match m
+     where m.match_id in (select match_id from skein.match order by match_id limit p_limit for update skip locked)
+    returning m.correlation, m.run_id)
+  select array_agg(distinct correlation) filter (where correlation is not null),
+         array_agg(distinct run_id) filter (where run_id is not null), count(*)::integer
+    into v_correlations, v_runs, looked_at
+    from taken;
+  if looked_at = 0 then
+    return;
+  end if;
+  -- The key locks, in one order: two matchers never look at the same name at the same time.
+  perform pg_advisory_xact_lock(k.lock_key)
+     from (select distinct lock_key
+             from (select hashtextextended(encode(c, 'hex'), 2) as lock_key from unnest(v_correlations) as c
+                   union all
+                   select hashtextextended(r::text, 2) from unnest(v_runs) as r) as keys
+            order by lock_key) as k;
+  -- Then the runs that wait, so that none of them ends or is paused meanwhile.
+  select array_agg(run_id) into v_locked
+    from (select r.run_id from skein.run r
+           where r.run_id = any (
+             array(select w.run_id from skein.wait w where w.run_id = any (v_runs)
+                   union
+                   select k.run_id from skein.wait_key k where k.correlation = any (v_correlations)))
+           order by r.run_id
+             for share) as locked;
+  if v_locked is null then
+    return;
+  end if;
+  with candidate as (
+    select e.event_id, w.run_id, w.path, w.namespace_id, w.is_broadcast, w.created_at
+      from skein.wait w
+      join skein.event e on e.run_id = w.run_id
+     where w.run_id = any (v_runs) and w.run_id = any (v_locked)
+       and e.state = 'buffered' and (w.names is null or e.name = any (w.names))
+    union all
+    select e.event_id, w.run_id, w.path, w.namespace_id, w.is_broadcast, w.created_at
+      from skein.wait_key k
+      join skein.wait w on w.run_id = k.run_id and w.path = k.path
+      join skein.event e on e.correlation = k.correlation
+     where k.correlation = any (v_correlations) and w.run_id = any (v_locked)
+       and e.state = 'buffered' and e.at >= w.since and e.expires_at > clock_timestamp()),
+  open as (
+    select c.* from candidate c
+     where not exists (select from skein.event_delivery d where d.event_id = c.event_id and d.run_id = c.run_id and d.path = c.path)
+       and not exists (select from skein.inbox i where i.run_id = c.run_id and i.path = c.path and i.kind = 'event')),
+  -- Each wait its oldest event; and of those that are for one only, each event its oldest wait.
+  first_event as (
+    select distinct on (run_id, path) * from open order by run_id, path, event_id),
+  pair as (
+    select event_id, run_id, path, namespace_id, is_broadcast from first_event where is_broadcast
+    union all
+    select * from (
+      select distinct on (event_id) event_id, run_id, path, namespace_id, is_broadcast
+        from first_event where not is_broadcast order by event_id, created_at, run_id, path) as one),
+  offered as (
+    update skein.event e set state = 'offered', taken_by = p.run_id, taken_path = p.path
+      from pair p where e.event_id = p.event_id and not p.is_broadcast),
+  delivered as (
+    insert into skein.event_delivery (event_id, run_id, path, namespace_id, is_broadcast)
+    select event_id, run_id, path, namespace_id, is_broadcast from pair),
+  told as (
+    insert into skein.inbox (run_id, namespace_id, kind, path, event_id, held)
+    select p.run_id, p.namespace_id, 'event', p.path, p.event_id, r.paused_at is not null
+      from pair p join skein.run r on r.run_id = p.run_id
+    returning 1)
+  select count(*)::integer into handed from told;
+  -- An event that was for one of several waits leaves the others with what comes next.
+  if handed > 0 then
+    insert into skein.match (namespace_id, correlation)
+    select distinct k.namespace_id, k.correlation from skein.wait_key k
+     where k.correlation = any (v_correlations)
+       and exists (select from skein.event e where e.correlation = k.correlation and e.state = 'buffered'
+                      and not exists (select from skein.event_delivery d
+                                       where d.event_id = e.event_id and d.run_id = k.run_id and d.path = k.path))
+       and not exists (select from skein.inbox i where i.run_id = k.run_id and i.path = k.path and i.kind = 'event');
+  end if;
+end
+$$;
+
+-- Expires up to p_limit events that nobody can take any more: their time is over, or the run they are for has ended. Removes those, and
+-- deliveries, that were decided before p_keep. Answers with how many rows it touched.
+create or replace function skein.expire_events_v1(p_keep interval, p_limit integer) returns integer
+language plpgsql as $$
+declare
+  v_touched integer;
+  v_all     integer := 0;
+begin
+  update skein.event e set state = 'expired', decided_at = clock_timestamp(), taken_by = null, taken_path = null
+   where e.event_id in (
+     select x.event_id from skein.event x
+      where (x.state in ('buffered', 'offered') and x.run_id is not null and not exists (select from skein.run r where r.run_id = x.run_id))
+         or (x.state = 'buffered' and x.expires_at < clock_timestamp())
+      order by x.event_id limit p_limit for update skip locked);
+  get diagnostics v_touched = row_count;
+  v_all := v_all + v_touched;
+  -- One that was offered to a run that ended before it could decide is anybody's again.
+  with freed as (
+    update skein.event e set state = 'buffered', taken_by = null, taken_path = null
+     where e.state = 'offered' and e.run_id is null and not exists (select from skein.run r where r.run_id = e.taken_by)
+    returning e.namespace_id, e.correlation)
+  insert into skein.match (namespace_id, correlation) select namespace_id, correlation from freed;
+  delete from skein.event_key where (namespace_id, source, id_hash) in (
+    select namespace_id, source, id_hash from skein.event_key where expires_at < clock_timestamp()
+     order by expires_at limit p_limit for update skip locked);
+  get diagnostics v_touched = row_count;
+  v_all := v_all + v_touched;
+  if p_keep > interval '0' then
+    with gone as (
+      delete from skein.event where event_id in (
+        select event_id from skein.event
+         where state not in ('buffered', 'offered') and decided_at < clock_timestamp() - p_keep
+         order by event_id limit p_limit for update skip locked)
+      returning event_id)
+    delete from skein.event_delivery d using gone where d.event_id = gone.event_id;
+    get diagnostics v_touched = row_count;
+    v_all := v_all + v_touched;
+  end if;
+  return v_all;
+end
+$$;
+
+"""#),
+        SQLFile(
             name: "fold.sql",
             text: ##"""
 -- The fold's side of the protocol: which runs have something to decide.
@@ -497,13 +889,15 @@ $$;
 
 -- Locks the runs of up to p_limit settled tasks, p_limit orders in the inbox and p_limit due timers, oldest first, and answers with
 -- the rows of these runs and the keys of what there is to fold. Runs that another coordinator works on are passed over; quarantined
--- ones are left alone. What the keys name must be read in a statement after this one: only then nobody else can have folded it.
+-- and paused ones are left alone, but for a cancel, which ends the pause. What the keys name must be read in a statement after this
+-- one: only then nobody else can have folded it.
 create or replace function skein.lock_due_runs_v1(p_limit integer)
 returns table (
   run_id uuid, namespace_id integer, version_id bigint, revision bigint, history_length integer, unsettled integer, live integer,
   block_ending text, started_at timestamptz, cancel_requested_at timestamptz, cancel_reason text, submitted_at timestamptz,
   deadline_at timestamptz, trigger text, labels text,
-  settled_paths text[], inbox_ids bigint[], timer_paths text[], timer_kinds text[])
+  settled_paths text[], inbox_ids bigint[], timer_paths text[], timer_kinds text[],
+  parent_run_id uuid, root_run_id uuid, depth integer, lineage text, callees text, is_begun boolean)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -511,6 +905,7 @@ declare
   v_settled_paths text[];
   v_order_runs    uuid[];
   v_order_ids     bigint[];
+  v_cancelled_runs uuid[];
   v_timer_runs    uuid[];
   v_timer_paths   text[];
   v_timer_kinds   text[];
@@ -519,32 +914,38 @@ begin
   select array_agg(p.run_id), array_agg(p.path) into v_settled_runs, v_settled_paths
     from (select r.run_id, t.path
             from skein.task t join skein.run r on r.run_id = t.run_id
-           where t.state = 'settled' and r.quarantined_at is null
+           where t.state = 'settled' and not t.held and r.quarantined_at is null and r.paused_at is null
            order by t.settled_at
            limit p_limit
              for update of r skip locked) as p;
-  select array_agg(p.run_id), array_agg(p.inbox_id) into v_order_runs, v_order_ids
-    from (select r.run_id, i.inbox_id
+  select array_agg(p.run_id), array_agg(p.inbox_id), array_agg(p.run_id) filter (where p.is_new_cancel)
+    into v_order_runs, v_order_ids, v_cancelled_runs
+    from (select r.run_id, i.inbox_id,
+                 i.kind = 'cancel' and (r.cancel_requested_at is null or r.paused_at is not null) as is_new_cancel
             from skein.inbox i join skein.run r on r.run_id = i.run_id
-           where r.quarantined_at is null
+           where not i.held and r.quarantined_at is null and (r.paused_at is null or i.kind = 'cancel')
            order by i.inbox_id
            limit p_limit
              for update of r skip locked) as p;
   select array_agg(p.run_id), array_agg(p.path), array_agg(p.kind) into v_timer_runs, v_timer_paths, v_timer_kinds
     from (select r.run_id, d.path, d.kind
             from skein.timer d join skein.run r on r.run_id = d.run_id
-           where d.due_at <= skein.now() and r.quarantined_at is null
+           where not d.held and d.due_at <= skein.now() and r.quarantined_at is null and r.paused_at is null
            order by d.due_at
            limit p_limit
              for update of r skip locked) as p;
   if v_settled_runs is null and v_order_runs is null and v_timer_runs is null then
     return;
   end if;
+  if v_cancelled_runs is not null then
+    perform skein.mark_cancelled_v1(v_cancelled_runs, null);
+  end if;
   -- A statement of its own, so that it sees the rows as they are now that they are locked.
   return query
     select r.run_id, r.namespace_id, r.version_id, r.revision, r.history_length, r.unsettled, r.live, r.block_ending, r.started_at,
            r.cancel_requested_at, r.cancel_reason, r.submitted_at, r.deadline_at, r.trigger, r.labels,
-           g.settled_paths, g.inbox_ids, g.timer_paths, g.timer_kinds
+           g.settled_paths, g.inbox_ids, g.timer_paths, g.timer_kinds,
+           r.parent_run_id, r.root_run_id, r.depth, r.lineage, r.callees, r.is_begun
       from (select due.run_id, array_agg(due.settled_path) filter (where due.settled_path is not null) as settled_paths,
                    array_agg(due.inbox_id) filter (where due.inbox_id is not null) as inbox_ids,
                    array_agg(due.timer_path) filter (where due.timer_path is not null) as timer_paths,
@@ -562,6 +963,277 @@ end
 $$;
 
 """##),
+        SQLFile(
+            name: "loops.sql",
+            text: #"""
+-- The results of loops: put together from the iterations' rows when somebody reads them, so that no coordinator holds them.
+
+-- The output of a loop whose iterations were collected: a list aligned with its collection, null where an iteration did not succeed.
+-- p_collected says how: {"count": 100000, "collect": "list" | "last" | "none"}.
+create or replace function skein.collected_output_v1(p_run_id uuid, p_path text, p_collected text) returns text
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off set jit = off as $$
+declare
+  v_count integer := (p_collected::json ->> 'count')::integer;
+begin
+  if p_collected is null then
+    return null;
+  end if;
+  case p_collected::json ->> 'collect'
+    when 'none' then
+      return 'null';
+    when 'last' then
+      return coalesce((
+        select coalesce(s.collected_output, s.output, 'null')
+          from generate_series(v_count - 1, 0, -1) as g (place)
+         cross join lateral (
+           select k.output, case when k.collected is not null then skein.collected_output_v1(k.run_id, k.path, k.collected) end as collected_output
+             from skein.step k
+            where k.run_id = p_run_id and k.path = (p_path || '[' || g.place || ']') collate "C" and k.status = 'succeeded' offset 0) as s
+         limit 1), 'null');
+    else
+      return '[' || coalesce((
+        select string_agg(coalesce(s.output, 'null'), ',' order by g.place)
+          from generate_series(0, v_count - 1) as g (place)
+          left join lateral (
+            select case when k.collected is null then k.output
+                        else skein.collected_output_v1(k.run_id, k.path, k.collected) end as output
+              from skein.step k
+             where k.run_id = p_run_id and k.path = (p_path || '[' || g.place || ']') collate "C" and k.status = 'succeeded' offset 0) as s
+            on true), '') || ']';
+  end case;
+end
+$$;
+
+-- What an expression reads of a loop that has settled: its output, the outputs of the iterations that succeeded, and what failed with
+-- which item.
+create or replace function skein.loop_results_v1(p_run_id uuid, p_path text, out output text, out ok text, out failed text)
+language plpgsql stable as $$
+declare
+  v_collected text;
+  v_output    text;
+  v_count     integer;
+begin
+  select s.collected, s.output into v_collected, v_output
+    from skein.step s where s.run_id = p_run_id and s.path = p_path collate "C";
+  output := coalesce(skein.collected_output_v1(p_run_id, p_path, v_collected), v_output, 'null');
+  v_count := (v_collected::json ->> 'count')::integer;
+  if v_count is null then
+    ok := '[]';
+    failed := '[]';
+    return;
+  end if;
+  select '[' || coalesce(string_agg(
+           coalesce(case when k.collected is null then k.output else skein.collected_output_v1(k.run_id, k.path, k.collected) end, 'null'),
+           ',' order by g.place) filter (where k.status = 'succeeded'), '') || ']',
+         '[' || coalesce(string_agg(
+           '{"index":' || g.place || ',"item":' || coalesce(skein.loop_item_v1(p_run_id, p_path, g.place), 'null')
+           || ',"error":' || coalesce(k.failure, 'null') || '}',
+           ',' order by g.place) filter (where k.status = 'failed'), '') || ']'
+    into ok, failed
+    from generate_series(0, v_count - 1) as g (place)
+   cross join lateral (
+     select * from skein.step s
+      where s.run_id = p_run_id and s.path = (p_path || '[' || g.place || ']') collate "C" offset 0) as k;
+end
+$$;
+
+-- What an iteration of a loop is for, as JSON: an item of its collection, or a batch of them. Null when there is none.
+create or replace function skein.loop_item_v1(p_run_id uuid, p_path text, p_place integer) returns text
+language sql stable as $$
+  select (s.items::json -> (p_place % 256))::text
+    from skein.loop_slice s
+   where s.run_id = p_run_id and s.path = p_path collate "C" and s.slice = p_place / 256
+$$;
+
+"""#),
+        SQLFile(
+            name: "orders.sql",
+            text: #"""
+-- What operators tell runs: cancel, pause, resume, adjust. Each locks the run and what follows it, from the top down, and answers when it
+-- is committed; the fold takes it from there.
+
+-- Locks a live run and the live runs below it that follow it, and answers with their ids, itself first. Null when it is not live.
+create or replace function skein.lock_tree_v1(p_run_id uuid) returns uuid[]
+language plpgsql as $$
+declare
+  v_all   uuid[] := array[p_run_id];
+  v_level uuid[] := array[p_run_id];
+begin
+  perform from skein.run where run_id = p_run_id for update;
+  if not found then
+    return null;
+  end if;
+  -- A run whose lock is held gets no more children: only its fold starts some.
+  loop
+    select array_agg(run_id) into v_level
+      from (select run_id from skein.run
+             where parent_run_id = any (v_level) and follows_parent order by run_id for update) as children;
+    exit when v_level is null;
+    v_all := v_all || v_level;
+  end loop;
+  return v_all;
+end
+$$;
+
+-- The ending of a run that is not live; SK004 when there is no such run.
+create or replace function skein.ending_of_v1(p_run_id uuid) returns text
+language plpgsql stable as $$
+declare
+  v_ending skein.ending;
+begin
+  select status into v_ending from skein.ended_run where run_id = p_run_id;
+  if not found then
+    raise exception 'there is no run %', p_run_id using errcode = 'SK004';
+  end if;
+  return v_ending;
+end
+$$;
+
+-- Notes in the history of locked runs that something happened to them. Their revision moves on, so that no coordinator goes on from
+-- what it remembers.
+create or replace function skein.note_event_v1(p_run_ids uuid[], p_kind text, p_body text) returns void
+language sql as $$
+  with noted as (
+    update skein.run set history_length = history_length + 1, revision = revision + 1
+     where run_id = any (p_run_ids)
+    returning run_id, namespace_id, history_length)
+  insert into skein.run_event (run_id, seq, namespace_id, kind, at, actor, body)
+  select run_id, history_length, namespace_id, p_kind, skein.now(), session_user, p_body from noted
+$$;
+
+-- Marks locked runs as to be cancelled: nothing of them starts any more, and a pause is over. The fold does the rest. Without a reason
+-- it is the one of the order in the run's inbox.
+create or replace function skein.mark_cancelled_v1(p_run_ids uuid[], p_reason text) returns void
+language plpgsql as $$
+begin
+  update skein.run
+     set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), 
+         cancel_reason = coalesce(cancel_reason, p_reason, (
+           select i.body from skein.inbox i where i.run_id = run.run_id and i.kind = 'cancel' order by i.inbox_id limit 1)),
+         paused_at = null, paused_by = null, pause_reason = null
+   where run_id = any (p_run_ids);
+  -- What is ready is held until the fold takes it out; what has settled meanwhile has to be seen by it.
+  update skein.task set held = (state = 'ready') where run_id = any (p_run_ids) and held <> (state = 'ready');
+  update skein.timer set held = false where run_id = any (p_run_ids) and held;
+  update skein.inbox set held = false where run_id = any (p_run_ids) and held;
+end
+$$;
+
+-- Cancels a run and those below it that follow it. When this commits nothing of them starts any more; queued work ends with the next
+-- fold, running work is told with its worker's next heartbeat. Answers 'cancelling' or, for a run that has ended, its ending. SK004 when
+-- there is no such run.
+create or replace function skein.cancel(p_run_id uuid, p_reason text default null) returns text
+language plpgsql as $$
+declare
+  v_runs uuid[] := skein.lock_tree_v1(p_run_id);
+begin
+  if v_runs is null then
+    return skein.ending_of_v1(p_run_id);
+  end if;
+  -- The orders go to those that had none yet.
+  insert into skein.inbox (run_id, namespace_id, kind, body)
+  select run_id, namespace_id, 'cancel',
+         case when run_id = p_run_id then p_reason else 'the run that started it was cancelled' || coalesce(': ' || p_reason, '') end
+    from skein.run where run_id = any (v_runs) and cancel_requested_at is null;
+  perform skein.mark_cancelled_v1(array[p_run_id], p_reason);
+  perform skein.mark_cancelled_v1(v_runs[2:], 'the run that started it was cancelled' || coalesce(': ' || p_reason, ''));
+  return 'cancelling';
+end
+$$;
+
+-- Pauses a run and those below it that follow it. When this commits no step of them starts; attempts under way finish, and their results
+-- are kept. Durations stand still, events are kept for later. Answers 'paused'; SK004 when there is no such run, SK006 when it
+-- has ended or is being cancelled.
+create or replace function skein.pause(p_run_id uuid, p_reason text default null) returns text
+language plpgsql as $$
+declare
+  v_runs uuid[] := skein.lock_tree_v1(p_run_id);
+  v_new  uuid[];
+begin
+  if v_runs is null then
+    raise exception 'run % has ended: it %', p_run_id, skein.ending_of_v1(p_run_id) using errcode = 'SK006';
+  end if;
+  perform from skein.run where run_id = p_run_id and cancel_requested_at is not null;
+  if found then
+    raise exception 'run % is being cancelled', p_run_id using errcode = 'SK006';
+  end if;
+  select array_agg(run_id) into v_new
+    from skein.run where run_id = any (v_runs) and paused_at is null and cancel_requested_at is null;
+  if v_new is null then
+    return 'paused';
+  end if;
+  update skein.run set paused_at = skein.now(), paused_by = p_run_id, pause_reason = p_reason where run_id = any (v_new);
+  -- A claim that is under way has the row: we wait for it, and hold what it has left.
+  update skein.task set held = true where run_id = any (v_new) and not held;
+  update skein.timer set held = true where run_id = any (v_new) and not held;
+  update skein.inbox set held = true where run_id = any (v_new) and not held and kind <> 'cancel';
+  perform skein.note_event_v1(v_new, 'paused', json_strip_nulls(json_build_object('reason', p_reason, 'with', p_run_id))::text);
+  return 'paused';
+end
+$$;
+
+-- Resumes a run and those that were paused with it. Durations go on where they stood still; moments that were named stay what they were.
+-- Answers 'resumed'; SK004 when there is no such run, SK006 when it is not paused, or was paused with another run.
+create or replace function skein.resume(p_run_id uuid) returns text
+language plpgsql as $$
+declare
+  v_runs uuid[] := skein.lock_tree_v1(p_run_id);
+  v_run  record;
+begin
+  if v_runs is null then
+    raise exception 'run % has ended: it %', p_run_id, skein.ending_of_v1(p_run_id) using errcode = 'SK006';
+  end if;
+  select paused_at, paused_by into v_run from skein.run where run_id = p_run_id;
+  if v_run.paused_at is null then
+    raise exception 'run % is not paused', p_run_id using errcode = 'SK006';
+  end if;
+  if v_run.paused_by <> p_run_id then
+    raise exception 'run % was paused with run %: resume that one', p_run_id, v_run.paused_by using errcode = 'SK006';
+  end if;
+  select array_agg(run_id) into v_runs from skein.run where run_id = any (v_runs) and paused_by = p_run_id;
+  update skein.timer t
+     set held = false, due_at = case when t.is_absolute then t.due_at else t.due_at + (skein.now() - r.paused_at) end
+    from skein.run r
+   where r.run_id = any (v_runs) and t.run_id = r.run_id and t.held;
+  update skein.run
+     set deadline_at = deadline_at + (skein.now() - paused_at), paused_at = null, paused_by = null, pause_reason = null
+   where run_id = any (v_runs);
+  update skein.task set held = false where run_id = any (v_runs) and held;
+  update skein.inbox set held = false where run_id = any (v_runs) and held;
+  perform skein.note_event_v1(v_runs, 'resumed', null);
+  return 'resumed';
+end
+$$;
+
+-- Changes how many iterations of a running loop may run at once (0: all), and how many may fail ('3', '10%'). Null leaves as it is.
+-- SK004 when there is no such run or no such loop under way; SK006 when the run has ended.
+create or replace function skein.adjust(p_run_id uuid, p_step text, p_max_parallel integer default null, p_tolerate text default null)
+returns text
+language plpgsql as $$
+declare
+  v_namespace_id integer;
+  v_is_paused    boolean;
+begin
+  if p_max_parallel < 0 or p_tolerate !~ '^\d{1,9}%?$' or (p_max_parallel is null and p_tolerate is null) then
+    raise exception 'give a number of iterations at once (0 is all), or how many may fail (3 or 10%%)' using errcode = 'SK009';
+  end if;
+  select namespace_id, paused_at is not null into v_namespace_id, v_is_paused from skein.run where run_id = p_run_id for share;
+  if not found then
+    raise exception 'run % has ended: it %', p_run_id, skein.ending_of_v1(p_run_id) using errcode = 'SK006';
+  end if;
+  perform from skein.live_step where run_id = p_run_id and path = p_step and kind = 'loop';
+  if not found then
+    raise exception 'run % has no loop "%" under way', p_run_id, p_step using errcode = 'SK004';
+  end if;
+  insert into skein.inbox (run_id, namespace_id, kind, path, held, body)
+  values (p_run_id, v_namespace_id, 'adjust', p_step, v_is_paused,
+          json_strip_nulls(json_build_object('maxParallel', p_max_parallel, 'tolerate', p_tolerate))::text);
+  return 'adjusted';
+end
+$$;
+
+"""#),
         SQLFile(
             name: "reap.sql",
             text: #"""
@@ -709,6 +1381,7 @@ begin
   delete from skein.step_default where run_id = any (v_runs);
   delete from skein.attempt_default where run_id = any (v_runs);
   delete from skein.run_event_default where run_id = any (v_runs);
+  delete from skein.dead_letter where run_id = any (v_runs);
   delete from skein.ended_run_default where run_id = any (v_runs);
   return cardinality(v_runs);
 end
@@ -729,6 +1402,32 @@ begin
      order by session_id limit p_limit for update skip locked);
   get diagnostics v_removed = row_count;
   return v_removed;
+end
+$$;
+
+-- Removes up to p_limit rows of each kind that belong to runs that are over: slices of collections, sizes of trees, orders that came too
+-- late. Answers how many.
+create or replace function skein.remove_leftovers_v1(p_limit integer) returns integer
+language plpgsql as $$
+declare
+  v_removed integer;
+  v_all     integer := 0;
+begin
+  delete from skein.loop_slice where (run_id, path, slice) in (
+    select s.run_id, s.path, s.slice from skein.loop_slice s
+     where not exists (select from skein.run r where r.run_id = s.run_id) limit p_limit for update skip locked);
+  get diagnostics v_removed = row_count;
+  v_all := v_all + v_removed;
+  delete from skein.run_tree where root_run_id in (
+    select t.root_run_id from skein.run_tree t
+     where not exists (select from skein.run r where r.run_id = t.root_run_id) limit p_limit for update skip locked);
+  get diagnostics v_removed = row_count;
+  v_all := v_all + v_removed;
+  delete from skein.inbox where inbox_id in (
+    select i.inbox_id from skein.inbox i
+     where exists (select from skein.ended_run e where e.run_id = i.run_id) limit p_limit for update skip locked);
+  get diagnostics v_removed = row_count;
+  return v_all + v_removed;
 end
 $$;
 
@@ -846,8 +1545,9 @@ begin
       return v_existing.run_id;
     end if;
   end if;
-  insert into skein.run (run_id, namespace_id, version_id, submitted_at, trigger, labels, input)
-  values (v_run_id, v_namespace_id, v_version_id, clock_timestamp(), 'sql', p_labels::text, coalesce(p_input, 'null')::text);
+  insert into skein.run (run_id, namespace_id, version_id, is_begun, submitted_at, trigger, labels, input, callees)
+  values (v_run_id, v_namespace_id, v_version_id, false, clock_timestamp(), 'sql', p_labels::text, coalesce(p_input, 'null')::text,
+          skein.callees_v1(v_version_id));
   insert into skein.inbox (run_id, namespace_id, kind) values (v_run_id, v_namespace_id, 'start');
   return v_run_id;
 end
@@ -863,29 +1563,15 @@ language sql volatile as $$
     cross join lateral (select substr(u.raw, 1, 12) || substr(u.raw, 14, 3) || substr(u.raw, 18, 15) as hex) as r
 $$;
 
--- Cancels a run. When this commits nothing of it starts any more; queued work ends with the next fold, running work is told with
--- its worker's next heartbeat. Answers 'cancelling' or, for a run that has ended, its ending. SK004 when there is no such run.
-create or replace function skein.cancel(p_run_id uuid, p_reason text default null) returns text
-language plpgsql as $$
-declare
-  v_run    record;
-  v_ending skein.ending;
-begin
-  select namespace_id, cancel_requested_at into v_run from skein.run where run_id = p_run_id for update;
-  if not found then
-    select status into v_ending from skein.ended_run where run_id = p_run_id;
-    if not found then
-      raise exception 'there is no run %', p_run_id using errcode = 'SK004';
-    end if;
-    return v_ending;
-  end if;
-  if v_run.cancel_requested_at is null then
-    update skein.run set cancel_requested_at = clock_timestamp(), cancel_reason = p_reason where run_id = p_run_id;
-    update skein.task set held = true where run_id = p_run_id and state = 'ready' and not held;
-    insert into skein.inbox (run_id, namespace_id, kind, body) values (p_run_id, v_run.namespace_id, 'cancel', p_reason);
-  end if;
-  return 'cancelling';
-end
+-- The versions that the sub-workflows of a version have now, by name, as JSON; null when it has none. A workflow that does not exist is
+-- not in it.
+create or replace function skein.callees_v1(p_version_id bigint) returns text
+language sql stable as $$
+  select json_object_agg(w.name, w.live_version_id order by w.name)::text
+    from skein.workflow_version v
+   cross join lateral unnest(v.callees) as c (name)
+    join skein.workflow w on w.namespace_id = v.namespace_id and w.name = c.name
+   where v.version_id = p_version_id and w.live_version_id is not null
 $$;
 
 """#),
@@ -917,14 +1603,22 @@ select r.run_id, n.name as namespace, v.name as workflow, v.version,
        case when r.paused_at is not null then 'paused'
             when r.started_at is not null and exists (select from skein.task t where t.run_id = r.run_id and t.state in ('ready', 'leased', 'settled')) then 'running'
             when exists (select from skein.task t where t.run_id = r.run_id and t.state in ('leased', 'settled')) then 'running'
+            when exists (select from skein.task t where t.run_id = r.run_id and t.state = 'ready') then 'queued'
             when exists (select from skein.task t where t.run_id = r.run_id and t.state = 'waiting') then 'waiting'
-            when r.started_at is null then 'queued'
+            when exists (select from skein.live_step l where l.run_id = r.run_id and l.kind in ('sleep', 'wait', 'child')) then 'waiting'
+            when exists (select from skein.wait w where w.run_id = r.run_id) then 'waiting'
+            when exists (select from skein.timer m where m.run_id = r.run_id and m.kind in ('every', 'after', 'backoff')) then 'waiting'
+            when not r.is_begun then 'queued'
             else 'running' end as status,
        r.cancel_requested_at is not null as is_cancelling, r.quarantined_at is not null as is_quarantined,
        r.submitted_at, r.started_at, null::timestamptz as ended_at,
        extract(epoch from clock_timestamp() - r.submitted_at)::numeric(16, 3) as duration_seconds,
        r.trigger, r.labels::jsonb as labels, r.deadline_at, coalesce(r.cancel_reason, r.quarantine_reason) as reason,
-       null::text as error_type, null::text as error_message, r.revision, r.history_length
+       null::text as error_type, null::text as error_message, r.revision, r.history_length,
+       r.parent_run_id, r.parent_path as parent_step, r.source_run_id, coalesce(r.root_run_id, r.run_id) as root_run_id, r.depth,
+       r.paused_at, r.paused_by, r.pause_reason,
+       case when r.paused_at is not null or r.cancel_requested_at is not null
+            then (select count(*)::integer from skein.task t where t.run_id = r.run_id and t.state = 'leased') else 0 end as draining
   from skein.run r
   join skein.workflow_version v on v.version_id = r.version_id
   join skein.namespace n on n.namespace_id = r.namespace_id
@@ -932,7 +1626,7 @@ union all
 select e.run_id, n.name, v.name, v.version, e.status::text, false, false, e.submitted_at, e.started_at, e.ended_at,
        extract(epoch from e.ended_at - e.submitted_at)::numeric(16, 3),
        e.trigger, e.labels::jsonb, null, e.cancel_reason, e.failure::jsonb ->> 'type', e.failure::jsonb ->> 'message', e.revision,
-       e.history_length
+       e.history_length, e.parent_run_id, e.parent_path, e.source_run_id, coalesce(e.root_run_id, e.run_id), e.depth, null, null, null, 0
   from skein.ended_run e
   join skein.workflow_version v on v.version_id = e.version_id
   join skein.namespace n on n.namespace_id = e.namespace_id;
@@ -942,8 +1636,9 @@ comment on view skein.run_overview is 'Runs, live and ended, one row each.';
 create or replace view skein.step_overview as
 select s.run_id, s.path as step, vs.verb, s.status::text as status, null::text as wait_reason, s.attempt, s.losses, s.started_at,
        s.finished_at, extract(epoch from s.finished_at - s.started_at)::numeric(16, 3) as duration_seconds,
-       w.worker, s.input::jsonb as input, s.output::jsonb as output, s.failure::jsonb as error, s.details::jsonb as details, s.fence,
-       s.seq, null::timestamptz as next_attempt_at
+       w.worker, s.input::jsonb as input,
+       case when s.collected is null then s.output::jsonb else skein.collected_output_v1(s.run_id, s.path, s.collected)::jsonb end as output,
+       s.failure::jsonb as error, s.details::jsonb as details, s.fence, s.seq, null::timestamptz as next_attempt_at
   from skein.step s
   left join skein.run r on r.run_id = s.run_id
   left join skein.ended_run e on e.run_id = s.run_id
@@ -952,7 +1647,7 @@ select s.run_id, s.path as step, vs.verb, s.status::text as status, null::text a
 union all
 select t.run_id, t.path, 'agent',
        case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end when 'waiting' then 'waiting' else 'running' end,
-       case when t.state = 'waiting' then 'backoff' when t.held and t.state = 'ready' then 'paused' end,
+       case when t.held and t.state in ('ready', 'waiting') then 'paused' when t.state = 'waiting' then 'backoff' end,
        t.attempt, t.losses, coalesce(t.step_started_at, t.claimed_at), null,
        extract(epoch from clock_timestamp() - coalesce(t.step_started_at, t.claimed_at))::numeric(16, 3),
        w.worker, t.input::jsonb, null, null, null, t.fence, null, m.due_at
@@ -960,10 +1655,17 @@ select t.run_id, t.path, 'agent',
   left join skein.worker_session w on w.session_id = t.session_id
   left join skein.timer m on m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff'
 union all
-select l.run_id, l.path, vs.verb, case when l.is_block then 'running' else 'pending' end, null, 0, 0, l.started_at, null,
-       extract(epoch from clock_timestamp() - l.started_at)::numeric(16, 3), null, null, null, null, null, null, null, null
+select l.run_id, l.path, vs.verb,
+       case l.kind when 'pending' then 'pending' when 'sleep' then 'waiting' when 'wait' then 'waiting' when 'child' then 'waiting'
+            else case when m.kind is null then 'running' else 'waiting' end end,
+       case when r.paused_at is not null and l.kind <> 'pending' then 'paused'
+            when l.kind = 'sleep' then 'timer' when l.kind = 'wait' then 'event' when l.kind = 'child' then 'child'
+            when m.kind = 'every' then 'timer' end,
+       0, 0, l.started_at, null,
+       extract(epoch from clock_timestamp() - l.started_at)::numeric(16, 3), null, null, null, null, null, null, null, m.due_at
   from skein.live_step l
   join skein.run r on r.run_id = l.run_id
+  left join skein.timer m on m.run_id = l.run_id and m.path = l.path and m.kind in ('sleep', 'every', 'await_timeout')
   left join skein.version_step vs on vs.version_id = r.version_id and vs.step_index = l.step_index;
 comment on view skein.step_overview is 'Steps of runs that have started or settled, with input, output and error.';
 
@@ -1027,12 +1729,245 @@ select run_id, seq, 'step_' || status::text, path, attempt, finished_at, failure
 union all
 select run_id, seq, 'attempt_' || status::text, path, attempt, settled_at, failure::jsonb from skein.attempt
 union all
-select run_id, seq, kind, null, null, at, body::jsonb from skein.run_event
+select run_id, seq, kind, path, null, at, body::jsonb from skein.run_event
 union all
 select run_id, history_length, 'run_' || status::text, null, null, ended_at, failure::jsonb from skein.ended_run;
 comment on view skein.history_overview is 'What happened to a run, numbered without gaps.';
 
+-- The moves of state machines.
+create or replace view skein.transition_overview as
+select v.run_id, v.path as machine, v.seq, v.body::jsonb ->> 'from' as from_state, v.body::jsonb ->> 'to' as to_state,
+       v.body::jsonb ->> 'event' as event, v.body::jsonb ->> 'guard' as guard, v.body::jsonb ->> 'actor' as actor, v.at
+  from skein.run_event v
+ where v.kind = 'transition';
+comment on view skein.transition_overview is 'Every transition of a state machine: from, to, event, guard, actor, time.';
+
+create or replace view skein.event_overview as
+select e.event_id, n.name as namespace, e.name as event, e.run_id, e.key, e.source, e.source_id, e.actor, e.data::jsonb as data, e.at,
+       e.state::text as status, e.taken_by, e.taken_path as taken_by_step, e.decided_at, e.reason, e.expires_at
+  from skein.event e join skein.namespace n using (namespace_id);
+comment on view skein.event_overview is 'Events and signals, and what became of them.';
+
+create or replace view skein.dead_letter_overview as
+select d.letter_id, n.name as namespace, d.kind, d.run_id, d.path as step, d.workflow, d.input::jsonb as input, d.failure::jsonb as error, d.at
+  from skein.dead_letter d join skein.namespace n using (namespace_id);
+comment on view skein.dead_letter_overview is 'What could not be done and waits for somebody to decide.';
+
 """#),
+        SQLFile(
+            name: "views_explain.sql",
+            text: ##"""
+-- Why a run waits, and what it is made of.
+
+-- What every live step of a run waits for, with the remedy; first what concerns the run as a whole (step is null). A run that has ended
+-- waits for nothing: one row says so. Up to p_limit steps, those that have waited longest first; a last row counts the others. SK004 when
+-- there is no such run.
+create or replace function skein.explain_run(p_run_id uuid, p_limit integer default 100)
+returns table (step text, status text, reason text, detail text, remedy text, since timestamptz, until timestamptz)
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+  v_run      skein.run;
+  v_ended    skein.ended_run;
+  v_draining integer;
+  v_folders  text := 'is a coordinator running and reaching the database? `skein doctor` says';
+begin
+  select * into v_run from skein.run where run_id = p_run_id;
+  if not found then
+    select * into v_ended from skein.ended_run where run_id = p_run_id;
+    if not found then
+      raise exception 'there is no run %', p_run_id using errcode = 'SK004';
+    end if;
+    return query select null::text, v_ended.status::text, 'ended', 'the run has ended; it waits for nothing', null::text, v_ended.ended_at,
+                        null::timestamptz;
+    return;
+  end if;
+  select count(*)::integer into v_draining from skein.task where run_id = p_run_id and state = 'leased';
+
+  if v_run.quarantined_at is not null then
+    return query select null::text, 'running', 'quarantined', 'the run was set aside because it could not be folded: ' || v_run.quarantine_reason,
+                        'mend the cause, then set quarantined_at of its row in skein.run to null; or `skein run cancel ' || p_run_id || '`',
+                        v_run.quarantined_at, null::timestamptz;
+  end if;
+  if v_run.cancel_requested_at is not null then
+    return query select null::text, 'running', 'cancelling',
+                        'the run is being cancelled' || coalesce(' (' || v_run.cancel_reason || ')', '') || ': '
+                        || case v_draining when 0 then 'a coordinator will end it'
+                                when 1 then '1 attempt still running' else v_draining || ' attempts still running' end,
+                        case v_draining when 0 then v_folders else 'their workers are told with their next heartbeat' end,
+                        v_run.cancel_requested_at, null::timestamptz;
+  end if;
+  if v_run.paused_at is not null then
+    return query select null::text, 'paused', 'paused',
+                        'the run was paused' || case when v_run.paused_by <> p_run_id then ' with run ' || v_run.paused_by else '' end
+                        || coalesce(' (' || v_run.pause_reason || ')', '')
+                        || case v_draining when 0 then '' when 1 then '; draining: 1 attempt still running'
+                                else '; draining: ' || v_draining || ' attempts still running' end,
+                        '`skein run resume ' || v_run.paused_by || '`', v_run.paused_at, null::timestamptz;
+  end if;
+  if exists (select from skein.inbox i where i.run_id = p_run_id and i.kind = 'start') then
+    return query select null::text, 'queued', 'coordinator', 'the run was accepted and waits for a coordinator to start it', v_folders,
+                        v_run.submitted_at, null::timestamptz;
+  end if;
+
+  return query
+    with live as (
+      select t.path as step,
+             case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end
+                          when 'waiting' then 'waiting' else 'running' end as status,
+             case when t.held and t.state in ('ready', 'waiting') then case when v_run.paused_at is null then 'cancelling' else 'paused' end
+                  when t.state = 'ready' then case when w.alive = 0 then 'worker' else 'queue' end
+                  when t.state = 'waiting' then 'backoff'
+                  when t.state = 'leased' then 'agent' else 'coordinator' end as reason,
+             case when t.held and t.state in ('ready', 'waiting') then 'held with its run'
+                  when t.state = 'ready' and w.alive = 0 then 'no worker serves queue "' || q.name || '"'
+                  when t.state = 'ready' then 'in queue "' || q.name || '", ' || w.alive || case w.alive when 1 then ' worker' else ' workers' end
+                       || ' with ' || w.slots || ' slots serve it'
+                  when t.state = 'waiting' then 'attempt ' || t.attempt || ' begins when its back-off is over; attempt ' || t.attempt - 1 || ' ended with '
+                       || coalesce((select coalesce(a.failure::json ->> 'type', a.status::text) || coalesce(': ' || left(a.failure::json ->> 'message', 200), '')
+                                      from skein.attempt a where a.run_id = t.run_id and a.path = t.path order by a.seq desc limit 1), 'an error')
+                  when t.state = 'leased' then 'attempt ' || t.attempt || ' is with worker "' || s.worker || '"'
+                       || case when s.lease_until < clock_timestamp() then ', whose lease ran out: it will be given to another' else '' end
+                  else 'attempt ' || t.attempt || ' has ended (' || t.outcome || ') and waits for a coordinator' end as detail,
+             case when t.held and t.state in ('ready', 'waiting') then null
+                  when t.state = 'ready' and w.alive = 0 then 'start one: `skein-worker --queues ' || q.name || '`'
+                  when t.state = 'ready' then 'it is claimed when a slot is free; start more workers for more slots'
+                  when t.state = 'waiting' then null
+                  when t.state = 'leased' then null else v_folders end as remedy,
+             case t.state when 'ready' then t.ready_at when 'leased' then t.claimed_at when 'settled' then t.settled_at end as since,
+             m.due_at as until
+        from skein.task t
+        join skein.queue q on q.queue_id = t.queue_id
+        left join skein.worker_session s on s.session_id = t.session_id
+        left join skein.timer m on m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff'
+       cross join lateral (
+         select count(*)::integer as alive, coalesce(sum(x.slots), 0)::integer as slots from skein.worker_session x
+          where t.state = 'ready' and x.dead_at is null and not x.draining and t.queue_id = any (x.queue_ids)) as w
+       where t.run_id = p_run_id
+      union all
+      select l.path, 'pending', 'needs',
+             'waits for ' || coalesce((
+               select string_agg(n.needs, ', ' order by n.place)
+                 from skein.version_step v cross join lateral unnest(v.needs) with ordinality as n (needs, place)
+                where v.version_id = v_run.version_id and v.step_index = l.step_index
+                  and not exists (select from skein.step d where d.run_id = l.run_id
+                                     and d.path = regexp_replace(l.path, '[^.]*$', n.needs) collate "C")), 'other steps'),
+             null, l.started_at, null
+        from skein.live_step l where l.run_id = p_run_id and l.kind = 'pending'
+      union all
+      select l.path, 'waiting', 'timer', 'sleeps', null, l.started_at, m.due_at
+        from skein.live_step l left join skein.timer m on m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep'
+       where l.run_id = p_run_id and l.kind = 'sleep'
+      union all
+      select m.path, 'waiting', 'timer', 'the next iteration begins after `every`', null, null, m.due_at
+        from skein.timer m where m.run_id = p_run_id and m.kind = 'every'
+      union all
+      select w.path, 'waiting', 'event',
+             case when i.event_id is not null then 'event ' || i.event_id || ' came and waits for a coordinator'
+                  else 'waits for ' || coalesce('event ' || array_to_string(w.names, ' or '), 'any signal') || coalesce(' with key "' || w.key || '"', '') end,
+             case when i.event_id is not null then v_folders
+                  when w.key is not null then '`skein event emit ' || w.names[1] || ' --key ' || w.key || '`'
+                  else '`skein run signal ' || p_run_id || ' ' || coalesce(w.names[1], 'NAME') || '`' end,
+             w.created_at, m.due_at
+        from skein.wait w
+        left join skein.inbox i on i.run_id = w.run_id and i.path = w.path and i.kind = 'event'
+        left join skein.timer m on m.run_id = w.run_id and m.path = w.path and m.kind in ('after', 'await_timeout')
+       where w.run_id = p_run_id
+      union all
+      -- A state that only time leads out of.
+      select m.path, 'waiting', 'timer', 'the state is left when its time is over', null, null, m.due_at
+        from skein.timer m
+       where m.run_id = p_run_id and m.kind = 'after'
+         and not exists (select from skein.wait w where w.run_id = m.run_id and w.path = m.path)
+      union all
+      select c.parent_path, 'waiting', 'child',
+             'sub-workflow ' || v.name || ' v' || v.version || ' (run ' || c.run_id || ') ' ||
+             case when c.paused_at is not null then 'is paused' when c.cancel_requested_at is not null then 'is being cancelled' else 'is under way' end,
+             '`skein run why ' || c.run_id || '`', c.submitted_at, c.deadline_at
+        from skein.run c join skein.workflow_version v on v.version_id = c.version_id
+       where c.parent_run_id = p_run_id and c.is_awaited
+      union all
+      select i.path, 'waiting', 'coordinator', 'its sub-workflow has ended and a coordinator will go on', v_folders, i.at, null
+        from skein.inbox i where i.run_id = p_run_id and i.kind = 'child'),
+    ordered as (
+      select live.*, row_number() over (order by since nulls last, live.step) as place, count(*) over () as total from live)
+    select o.step, o.status, o.reason, o.detail, o.remedy, o.since, o.until
+      from ordered o where o.place <= p_limit
+    union all
+    select null, 'running', 'more', 'and ' || max(o.total) - p_limit || ' more', null, null, null
+      from ordered o having max(o.total) > p_limit;
+end
+$$;
+
+-- Where a step stands in the tree of its run: file order, iterations and visits by number, what is inside after what it is inside of.
+create or replace function skein.step_order_v1(p_version_id bigint, p_path text) returns text[]
+language sql stable as $$
+  select array_agg((lpad(coalesce(v.step_index, 0)::text, 7, '0') || lpad(coalesce(substring(x.part from '[\[#](\d+)\]?$'), ''), 10, '0') || x.part)
+                   collate "C" order by x.n)
+    from (select m.n, m.part[1] as part, string_agg(m.part[1], '') over (order by m.n) as prefix
+            from regexp_matches(p_path, '[./]?[^./\[]+|\[\d+\]', 'g') with ordinality as m (part, n)) as x
+    left join skein.version_step v
+      on v.version_id = p_version_id
+     and v.path = regexp_replace(regexp_replace(x.prefix, '\[\d+\]', '[]', 'g'), '#\d+', '#', 'g') collate "C"
+$$;
+
+-- A run with everything below it: its steps, the sub-workflows that they started with theirs, and the runs that followed its ending. One
+-- row each, in the order of a tree, at most p_limit; level says how far in. SK004 when there is no such run.
+create or replace function skein.trace_run(p_run_id uuid, p_limit integer default 1000)
+returns table (
+  level integer, kind text, run_id uuid, workflow text, step text, verb text, status text, wait_reason text, attempts integer,
+  started_at timestamptz, ended_at timestamptz, duration_seconds numeric, error text, relation text)
+language plpgsql stable as $$
+#variable_conflict use_column
+begin
+  perform from skein.run r where r.run_id = p_run_id;
+  if not found then
+    perform skein.ending_of_v1(p_run_id);
+  end if;
+  return query
+    with recursive everyone as (
+      select r.run_id, r.version_id, r.parent_run_id, r.parent_path, r.source_run_id, r.trigger from skein.run r
+      union all
+      select e.run_id, e.version_id, e.parent_run_id, e.parent_path, e.source_run_id, e.trigger from skein.ended_run e),
+    below as (
+      select v.run_id, v.version_id, null::text collate "C" as relation, 0 as level, array[]::text[] collate "C" as place
+        from everyone v where v.run_id = p_run_id
+      union all
+      select x.run_id, x.version_id, x.relation collate "C", b.level + x.deeper, (b.place || x.place) collate "C"
+        from below b
+       cross join lateral (
+         select c.run_id, c.version_id, 'child' as relation, cardinality(o.place) + 1 as deeper, o.place || c.run_id::text as place
+           from everyone c cross join lateral (select skein.step_order_v1(b.version_id, c.parent_path) as place) as o
+          where c.parent_run_id = b.run_id
+         union all
+         select c.run_id, c.version_id, c.trigger, 0, array['~', c.run_id::text] from everyone c where c.source_run_id = b.run_id) as x
+       where b.level < 200)
+    select t.level, t.kind, t.run_id, t.workflow, t.step, t.verb, t.status, t.wait_reason, t.attempts, t.started_at, t.ended_at,
+           t.duration_seconds, t.error, t.relation
+      from (
+        select b.level, 'run' as kind, b.run_id, o.workflow, null::text as step, null::text as verb, o.status, null::text as wait_reason,
+               null::integer as attempts, coalesce(o.started_at, o.submitted_at) as started_at, o.ended_at, o.duration_seconds,
+               o.error_message as error, b.relation, b.place
+          from below b join skein.run_overview o on o.run_id = b.run_id
+        union all
+        select b.level + cardinality(i.place), 'step', b.run_id, null, s.step, s.verb, s.status, s.wait_reason, s.attempt, s.started_at,
+               s.finished_at, s.duration_seconds, s.error, null, (b.place || i.place) collate "C"
+          from below b
+         cross join lateral (
+           select p.path as step, v.verb, p.status::text as status, null::text as wait_reason, p.attempt, p.started_at, p.finished_at,
+                  extract(epoch from p.finished_at - p.started_at)::numeric(16, 3) as duration_seconds, p.failure::json ->> 'message' as error
+             from skein.step p
+             left join skein.version_step v on v.version_id = b.version_id and v.step_index = p.step_index
+            where p.run_id = b.run_id
+           union all
+           select l.step, l.verb, l.status, l.wait_reason, l.attempt, l.started_at, null, l.duration_seconds, null
+             from skein.step_overview l where l.run_id = b.run_id and l.finished_at is null) as s
+         cross join lateral (select skein.step_order_v1(b.version_id, s.step) as place) as i) as t
+     order by t.place limit p_limit;
+end
+$$;
+
+"""##),
         SQLFile(
             name: "zz_roles.sql",
             text: #"""
@@ -1076,7 +2011,10 @@ begin
   if exists (select from pg_roles where rolname = 'skein_reader') then
     grant usage on schema skein to skein_reader;
     grant select on skein.workflow_overview, skein.workflow_version_overview, skein.run_overview, skein.step_overview,
-                    skein.attempt_overview, skein.queue_depth, skein.worker_overview, skein.history_overview to skein_reader;
+                    skein.attempt_overview, skein.queue_depth, skein.worker_overview, skein.history_overview, skein.transition_overview,
+                    skein.event_overview, skein.dead_letter_overview to skein_reader;
+    -- What the views and an operator's questions need; they only read.
+    grant execute on function skein.now(), skein.collected_output_v1(uuid, text, text) to skein_reader;
   end if;
 end
 $$;
@@ -1170,29 +2108,17 @@ select b.run_id, b.path, b.fence, 'begun by a dead session'
 -- I7: no step starts before what it needs is committed
 -- proves: what a step needs has settled, comes before it in the history, and was done under an older lease; clocks are not asked
 -- remedy: report it with the run's history_overview
-with recursive block as (
-  select version_id, '' as prefix, definition::jsonb as body from skein.workflow_version
+with started as (
+  select run_id, path, step_index, fence, seq from skein.step where status = 'succeeded' or fence is not null
   union all
-  select b.version_id, b.prefix || (s.step ->> 'id') || '.', s.step -> 'do'
-    from block b cross join lateral jsonb_array_elements(coalesce(b.body -> 'steps', b.body -> 'graph')) as s (step)
-   where jsonb_typeof(s.step -> 'do') = 'object'),
-need as (
-  select b.version_id, b.prefix || (s.step ->> 'id') as path, b.prefix || n.id as needs
-    from block b cross join lateral jsonb_array_elements(b.body -> 'graph') as s (step)
-   cross join lateral jsonb_array_elements_text(s.step -> 'needs') as n (id)
-  union all
-  select b.version_id, b.prefix || (s.step ->> 'id'), b.prefix || (b.body -> 'steps' -> (s.place - 2)::integer ->> 'id')
-    from block b cross join lateral jsonb_array_elements(b.body -> 'steps') with ordinality as s (step, place)
-   where s.place > 1),
-started as (
-  select run_id, path, fence, seq from skein.step where status = 'succeeded' or fence is not null
-  union all
-  select run_id, path, fence, null from skein.task where fence is not null)
+  select run_id, path, step_index, fence, null from skein.task where fence is not null)
 select s.run_id, s.path, n.needs, s.fence, d.fence as needs_fence
   from (select run_id, version_id from skein.run union all select run_id, version_id from skein.ended_run) r
-  join need n using (version_id)
-  join started s on s.run_id = r.run_id and s.path = n.path
-  left join skein.step d on d.run_id = r.run_id and d.path = n.needs
+  join started s on s.run_id = r.run_id
+  join skein.version_step v on v.version_id = r.version_id and v.step_index = s.step_index
+ cross join lateral unnest(v.needs) as n (needs)
+  -- The step of that id in the same instance of the block.
+  left join skein.step d on d.run_id = s.run_id and d.path = regexp_replace(s.path, '[^.]*$', n.needs) collate "C"
  where d.run_id is null or d.seq > s.seq or d.fence > s.fence;
 
 """#),
@@ -1200,14 +2126,16 @@ select s.run_id, s.path, n.needs, s.fence, d.fence as needs_fence
             name: "I08_result_has_attempt.sql",
             text: #"""
 -- I8: no result of an agent without an attempt
--- proves: a step that ran on a worker and has a result carries the lease under which it was made
+-- proves: a step that ran on a worker and has a result carries the lease under which it was made, or has the attempts that failed
 -- remedy: report it; the result came from nowhere
 select s.run_id, s.path, s.status
   from skein.step s
   join (select run_id, version_id from skein.run union all select run_id, version_id from skein.ended_run) r using (run_id)
   join skein.version_step v on v.version_id = r.version_id and v.step_index = s.step_index
  where v.verb = 'agent' and s.fence is null
-   and (s.status = 'succeeded' or (s.status = 'failed' and s.attempt > 0));
+   and (s.status = 'succeeded'
+        or (s.status = 'failed' and s.attempt > 0
+            and not exists (select from skein.attempt a where a.run_id = s.run_id and a.path = s.path)));
 
 """#),
         SQLFile(
@@ -1220,7 +2148,32 @@ select t.run_id, t.path, 'task' as kind from skein.task t where not exists (sele
 union all
 select l.run_id, l.path, 'live step' from skein.live_step l where not exists (select from skein.run r where r.run_id = l.run_id)
 union all
-select m.run_id, m.path, 'timer' from skein.timer m where not exists (select from skein.run r where r.run_id = m.run_id);
+select m.run_id, m.path, 'timer' from skein.timer m where not exists (select from skein.run r where r.run_id = m.run_id)
+union all
+select w.run_id, w.path, 'wait' from skein.wait w where not exists (select from skein.run r where r.run_id = w.run_id);
+
+"""#),
+        SQLFile(
+            name: "I10_paused_is_quiet.sql",
+            text: #"""
+-- I10: a paused run starts no step
+-- proves: no attempt was claimed between a pause and what ended it (by the database's clock, with a second for statements in flight), and
+-- nothing of a paused run stands where a worker could claim it
+-- remedy: report it; a claim got past the hold
+with pause as (
+  select run_id, at as paused_at, lead(at, 1, 'infinity') over (partition by run_id order by seq) as until, kind
+    from skein.run_event where kind in ('paused', 'resumed', 'cancel_requested')),
+claimed as (
+  select run_id, path, coalesce(claimed_at, started_at) as claimed_at from skein.step where session_id is not null
+  union all select run_id, path, claimed_at from skein.attempt
+  union all select run_id, path, claimed_at from skein.task where state in ('leased', 'settled'))
+select p.run_id, c.path, c.claimed_at, p.paused_at, 'claimed while paused' as problem
+  from pause p join claimed c using (run_id)
+ where p.kind = 'paused' and c.claimed_at > p.paused_at + interval '1 second' and c.claimed_at < p.until
+union all
+select r.run_id, t.path, null, r.paused_at, 'could be claimed'
+  from skein.run r join skein.task t using (run_id)
+ where r.paused_at is not null and t.state = 'ready' and not t.held;
 
 """#),
         SQLFile(
@@ -1266,16 +2219,54 @@ select run_id, path, losses from skein.step where losses > 6;
         SQLFile(
             name: "I18_timers_fire.sql",
             text: #"""
--- I18: a task that waits for its back-off has its timer, and a timer has something to wake
--- proves: no back-off is forgotten, and none fires twice
+-- I18: what waits for a moment has its timer, and a timer has something to wake
+-- proves: no back-off and no sleep is forgotten, and none fires twice
 -- remedy: report it; a missing timer can be made again with due_at = now
 select t.run_id, t.path, 'no timer' as problem
   from skein.task t
  where t.state = 'waiting' and not exists (select from skein.timer m where m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff')
 union all
+select l.run_id, l.path, 'no timer'
+  from skein.live_step l
+ where l.kind = 'sleep' and not exists (select from skein.timer m where m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep')
+union all
 select m.run_id, m.path, 'nothing to wake'
   from skein.timer m
- where m.kind = 'backoff' and not exists (select from skein.task t where t.run_id = m.run_id and t.path = m.path and t.state = 'waiting');
+ where m.kind = 'backoff' and not exists (select from skein.task t where t.run_id = m.run_id and t.path = m.path and t.state = 'waiting')
+union all
+select m.run_id, m.path, 'nothing to wake'
+  from skein.timer m
+ where m.kind in ('sleep', 'every', 'join_deadline', 'await_timeout')
+   and not exists (select from skein.live_step l where l.run_id = m.run_id and l.path = m.path);
+
+"""#),
+        SQLFile(
+            name: "I19_events_are_taken_once.sql",
+            text: #"""
+-- I19: an event is taken once, kept, or expired
+-- proves: an event that was consumed was consumed by one wait (or is for everybody), one that is with a run is in its inbox, and none
+-- that a waiting step could take is overlooked
+-- remedy: report it; insert the event's name into skein.match by hand to have it looked at again
+select e.event_id, e.name, e.state::text, 'consumed by ' || count(d.event_id) as problem
+  from skein.event e
+  left join skein.event_delivery d on d.event_id = e.event_id and d.is_consumed and not d.is_broadcast
+ group by e.event_id
+having count(d.event_id) <> (e.state = 'consumed')::integer
+union all
+select e.event_id, e.name, e.state::text, 'with a run that does not know of it'
+  from skein.event e
+ where e.state = 'offered' and exists (select from skein.run r where r.run_id = e.taken_by)
+   and not exists (select from skein.inbox i where i.run_id = e.taken_by and i.event_id = e.event_id)
+union all
+select e.event_id, e.name, e.state::text, 'overlooked by ' || w.run_id || ' ' || w.path
+  from skein.wait w
+  join skein.event e on e.state = 'buffered' and e.namespace_id = w.namespace_id
+   and (e.run_id = w.run_id and (w.names is null or e.name = any (w.names))
+        or e.at >= w.since and e.expires_at > clock_timestamp()
+           and exists (select from skein.wait_key k where k.run_id = w.run_id and k.path = w.path and k.correlation = e.correlation))
+ where not exists (select from skein.event_delivery d where d.event_id = e.event_id and d.run_id = w.run_id and d.path = w.path)
+   and not exists (select from skein.inbox i where i.run_id = w.run_id and i.path = w.path and i.kind = 'event')
+   and not exists (select from skein.match m where m.run_id = e.run_id or m.correlation = e.correlation);
 
 """#),
         SQLFile(
@@ -1292,6 +2283,20 @@ having count(h.seq) <> r.history_length or max(h.seq) <> r.history_length or cou
 
 """#),
         SQLFile(
+            name: "I29_state_follows_from_history.sql",
+            text: #"""
+-- I29: what a run is doing follows from what is recorded of it
+-- proves: the count of live steps that a run goes by is the count of its live steps, so no step was lost or counted twice
+-- remedy: report it with the run's history_overview; the run may wait for a step that is over
+select r.run_id, r.live as counted, l.live as there
+  from skein.run r
+ cross join lateral (
+   select (select count(*) from skein.task t where t.run_id = r.run_id and t.path !~ '[.\[/]')
+        + (select count(*) from skein.live_step s where s.run_id = r.run_id and s.path !~ '[.\[/]' and s.kind <> 'pending') as live) as l
+ where r.live <> l.live;
+
+"""#),
+        SQLFile(
             name: "I30_namespaces.sql",
             text: #"""
 -- I30: no row refers to another namespace's row
@@ -1304,20 +2309,30 @@ select t.run_id, t.path, 'queue' from skein.task t join skein.queue q using (que
 union all
 select r.run_id, '', 'version' from skein.run r join skein.workflow_version v using (version_id) where r.namespace_id <> v.namespace_id
 union all
-select t.run_id, t.path, 'worker' from skein.task t join skein.worker_session s using (session_id) where t.namespace_id <> s.namespace_id;
+select t.run_id, t.path, 'worker' from skein.task t join skein.worker_session s using (session_id) where t.namespace_id <> s.namespace_id
+union all
+select r.run_id, r.parent_path, 'parent' from skein.run r join skein.run p on p.run_id = r.parent_run_id where p.namespace_id <> r.namespace_id
+union all
+select w.run_id, w.path, 'wait' from skein.wait w join skein.run r using (run_id) where w.namespace_id <> r.namespace_id
+union all
+select d.run_id, d.path, 'event' from skein.event_delivery d join skein.event e using (event_id) where d.namespace_id <> e.namespace_id;
 
 """#),
         SQLFile(
             name: "I35_nothing_is_stuck.sql",
             text: #"""
 -- I35: nothing is stuck
--- proves: every unfinished run has a task, an order, or a timer that will move it, or stands quarantined where an operator sees it
+-- proves: every unfinished run has a task, an order, a timer, a wait, or a sub-workflow that will move it, or stands paused or quarantined
+-- where an operator sees it
 -- remedy: report it with the run's history_overview; `skein run cancel` ends it
 select r.run_id, r.submitted_at, r.revision
   from skein.run r
- where r.quarantined_at is null
+ where r.quarantined_at is null and r.paused_at is null
    and not exists (select from skein.task t where t.run_id = r.run_id)
-   and not exists (select from skein.inbox i where i.run_id = r.run_id);
+   and not exists (select from skein.inbox i where i.run_id = r.run_id)
+   and not exists (select from skein.timer m where m.run_id = r.run_id and m.kind <> 'deadline')
+   and not exists (select from skein.wait w where w.run_id = r.run_id)
+   and not exists (select from skein.run c where c.parent_run_id = r.run_id and c.is_awaited);
 
 """#),
         SQLFile(

@@ -63,6 +63,8 @@ struct PlainEvaluation {
         case .block:
             let last = try block(entry.index)
             return Result(status: .succeeded, output: try entry.step.output.map { try render($0, in: entry.index) } ?? last)
+        case .workflow, .parallel, .switch, .await, .approve, .sleep, .emit, .validate, .fail, .succeed:
+            throw Violation("definitions", "\(entry.path) has a verb that no answer is known for")
         }
         return Result(status: .succeeded, output: try entry.step.output.map { try render($0, in: entry.parent, result: answer) } ?? answer)
     }

@@ -43,6 +43,7 @@ final class Outline: Sendable {
             case .steps: for (before, after) in zip(children, children.dropFirst()) { entries[after].needs = [before] }
             case .graph(let steps):
                 for (position, step) in steps.enumerated() { entries[children[position]].needs = step.needs.compactMap { indices[$0] } }
+            case .states: break
             }
             return children
         }
@@ -61,7 +62,7 @@ final class Outline: Sendable {
             switch entry.step.verb {
             case .agent(.inline(let agent)): agent
             case .agent(.named(let name)): definition.agents.first { $0.name == name }?.agent
-            case .set, .block: nil
+            case .set, .block, .workflow, .parallel, .switch, .await, .approve, .sleep, .emit, .validate, .fail, .succeed: nil
             }
         return (entry.step.retry ?? agent?.retry ?? definition.defaults.retry)?.entries ?? []
     }

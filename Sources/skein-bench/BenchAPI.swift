@@ -1,0 +1,37 @@
+// What a client of a coordinator does.
+
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import WorkflowModel
+
+struct BenchAPI: Sendable {
+    let url: String
+    let client: HTTPClient
+
+    private static let largestAnswer = 64 << 20
+
+    func request(_ method: String, _ path: String, body: String? = nil) async throws -> String {
+        var request = HTTPClientRequest(url: url + path)
+        request.method = .init(rawValue: method)
+        if let body {
+            request.headers.add(name: "content-type", value: "application/json")
+            request.body = .bytes(ByteBuffer(string: body))
+        }
+        let response = try await client.execute(request, timeout: .seconds(60))
+        let text = String(buffer: try await response.body.collect(upTo: Self.largestAnswer))
+        guard (200..<300).contains(Int(response.status.code)) else {
+            throw BenchError(description: "\(method) \(path): \(response.status.code) \(text.prefix(500))")
+        }
+        return text
+    }
+
+    /// Starts one run; its id.
+    func start(_ workflow: String, input: JSONValue) async throws -> String {
+        let answer = try await request("POST", "/api/v1/runs", body: (["workflow": .string(workflow), "input": input] as JSONValue).compactText)
+        guard let id = try JSONValue(parsing: answer, limits: JSONLimits(bytes: 1 << 26, depth: 100))["run_id"]?.stringValue else {
+            throw BenchError(description: String(answer.prefix(500)))
+        }
+        return id
+    }
+}

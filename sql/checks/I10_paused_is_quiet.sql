@@ -1,0 +1,18 @@
+-- I10: a paused run starts no step
+-- proves: no attempt was claimed between a pause and what ended it (by the database's clock, with a second for statements in flight), and
+-- nothing of a paused run stands where a worker could claim it
+-- remedy: report it; a claim got past the hold
+with pause as (
+  select run_id, at as paused_at, lead(at, 1, 'infinity') over (partition by run_id order by seq) as until, kind
+    from skein.run_event where kind in ('paused', 'resumed', 'cancel_requested')),
+claimed as (
+  select run_id, path, coalesce(claimed_at, started_at) as claimed_at from skein.step where session_id is not null
+  union all select run_id, path, claimed_at from skein.attempt
+  union all select run_id, path, claimed_at from skein.task where state in ('leased', 'settled'))
+select p.run_id, c.path, c.claimed_at, p.paused_at, 'claimed while paused' as problem
+  from pause p join claimed c using (run_id)
+ where p.kind = 'paused' and c.claimed_at > p.paused_at + interval '1 second' and c.claimed_at < p.until
+union all
+select r.run_id, t.path, null, r.paused_at, 'could be claimed'
+  from skein.run r join skein.task t using (run_id)
+ where r.paused_at is not null and t.state = 'ready' and not t.held;
