@@ -137,9 +137,9 @@ final class Clients: Sendable {
         while sent.count < campaign.runs {
             for (number, run) in runs.sorted(by: { $0.key < $1.key }) where !sent.contains(number) {
                 for k in 0..<Mixture(number: number).signals {
-                    try await order(run, "signal", ["event": .string(Mixture.signal), "data": ["k": .int(Int64(k + 1))], "id": .string("\(number)-\(k)")], &generator)
+                    try await order(run, "signal", ["name": .string(Mixture.signal), "data": ["k": .int(Int64(k + 1))], "id": .string("\(number)-\(k)")], &generator)
                     if Bool.random(using: &generator) {
-                        try await order(run, "signal", ["event": .string(Mixture.signal), "data": ["k": .int(Int64(k + 1))], "id": .string("\(number)-\(k)")], &generator)
+                        try await order(run, "signal", ["name": .string(Mixture.signal), "data": ["k": .int(Int64(k + 1))], "id": .string("\(number)-\(k)")], &generator)
                     }
                 }
                 sent.insert(number)

@@ -60,11 +60,11 @@ struct AdminClient: Sendable {
     }
 
     /// Sends a run an event.
-    func signal(_ run: String, _ event: String, data: JSONValue = .null, key: String? = nil) async throws -> AdminAnswer {
-        var body: JSONObject = JSONObject()
-        body["event"] = .string(event)
+    func signal(_ run: String, _ event: String, data: JSONValue = [:], id: String? = nil) async throws -> AdminAnswer {
+        var body = JSONObject()
+        body["name"] = .string(event)
         body["data"] = data
-        if let key { body["key"] = .string(key) }
+        if let id { body["id"] = .string(id) }
         return try await order(run, "signal", .object(body))
     }
 

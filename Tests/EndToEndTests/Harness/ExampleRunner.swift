@@ -100,7 +100,7 @@ struct ExampleRunner: Sendable {
         }
         let answer: AdminAnswer
         if let signal = act["signal"]?.stringValue {
-            answer = try await client.signal(run, signal, data: filled(act["data"] ?? .null), key: act["key"]?.stringValue)
+            answer = try await client.signal(run, signal, data: filled(act["data"] ?? [:]), id: act["id"]?.stringValue)
         } else if let reason = act["cancel"]?.stringValue {
             answer = try await client.order(run, "cancel", ["reason": .string(reason)])
         } else if act["pause"] != nil {
