@@ -70,7 +70,7 @@ extension AdminAPI {
             answers: [.init(status: 200, about: "What it waits for.", schema: items("Waiting"))], problems: [.runNotFound]
         ) { api, call in
             let id = try call.runID()
-            return Self.list(try await api.asked { try await $0.why(id, in: call.namespace) })
+            return AdminAPI.list(try await api.asked { try await $0.why(id, in: call.namespace) })
         },
         Route(
             method: .get, path: "/api/v1/runs/{id}/trace", name: "traceRun",
@@ -86,7 +86,7 @@ extension AdminAPI {
             guard let limit = Int(call.query["limit"] ?? "1000"), limit >= 1, limit <= longestTrace else {
                 throw Problem(.invalidParameter, "limit must be a whole number from 1 to \(longestTrace).", [("parameter", "limit")])
             }
-            return Self.list(try await api.asked { try await $0.trace(id, limit: limit, in: call.namespace) })
+            return AdminAPI.list(try await api.asked { try await $0.trace(id, limit: limit, in: call.namespace) })
         },
         Route(
             method: .post, path: "/api/v1/events", name: "emitEvent",
