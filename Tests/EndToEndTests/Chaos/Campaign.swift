@@ -165,18 +165,20 @@ final class Clients: Sendable {
     var pauseCount: Int { pauses.withLock { $0 } }
     private static let pausedAtOnce = 8
 
-    // Asks whichever coordinator answers until one has. A run that has ended, or that is not paused (any more), is an answer as well.
+    // Asks whichever coordinator answers until one has. A run that has ended, or that is not paused (any more), is an answer as well. What was
+    // begun is finished even when the campaign is over, so that no run stays paused: hence the detached tasks.
     private func order(_ run: String, _ verb: String, _ body: JSONValue, _ generator: inout SeededGenerator) async throws {
         while true {
             let port = cluster.coordinators.compactMap(\.knownPort).randomElement(using: &generator)
-            if let port,
-                let answer = try? await AdminClient(port: port).request(
+            let answer: AdminAnswer? = await Task.detached {
+                guard let port else { return nil }
+                return try? await AdminClient(port: port).request(
                     "POST", "/api/v1/runs/\(run):\(verb)", body: body.compactText, timeout: .seconds(5))
-            {
+            }.value
+            if let answer {
                 if answer.status < 300 || answer.status == 409 { return }
                 guard answer.status >= 500 else { throw HarnessError("\(verb) of \(run) was refused: \(answer)") }
             }
-            // What was begun is finished even when the campaign is over: no run stays paused.
             await Task.detached { try? await Task.sleep(for: .milliseconds(100)) }.value
         }
     }
