@@ -42,11 +42,15 @@ extension AdminAPI {
         },
         Route(
             method: .get, path: "/api/v1/runs/{id}/steps", name: "listSteps", about: "The steps of a run that have started or settled, by path.",
-            access: .scope(.read), parameters: Schemas.paging,
-            answers: [.init(status: 200, about: "A page of steps.", schema: Schemas.page("Step"))], problems: [.runNotFound, .invalidCursor]
+            access: .scope(.read),
+            parameters: Schemas.paging + [
+                .init(
+                    name: "brief", about: "Leave out inputs, outputs and details, which may be large.", schema: ["type": "boolean", "default": false])
+            ],
+            answers: [.init(status: 200, about: "A page of steps; it ends early where they are large.", schema: Schemas.page("Step"))], problems: [.runNotFound, .invalidCursor]
         ) { api, call in
             let id = try await api.existingRun(call)
-            return call.response(try await api.reader.steps(of: id, limit: call.limit(), after: call.cursor()))
+            return call.response(try await api.reader.steps(of: id, isBrief: call.flag("brief", default: false), limit: call.limit(), after: call.cursor()))
         },
         Route(
             method: .get, path: "/api/v1/runs/{id}/steps/{path}/attempts", name: "listAttemptsOfStep", about: "The attempts of one step.",

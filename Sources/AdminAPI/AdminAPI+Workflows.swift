@@ -112,6 +112,7 @@ extension AdminAPI {
         let document: JSONValue = [
             "workflow": .string(applied.name), "version": .int(Int64(applied.version)), "is_new": .bool(applied.isNew),
             "is_live": .bool(applied.isLive), "content_hash": .string(applied.contentHash), "warnings": .array(warnings.map(json)),
+            "missing_workflows": .array(applied.missingWorkflows.map { .string($0) }),
         ]
         return .json(
             document, status: applied.isNew ? .created : .ok, headers: [.location: "/api/v1/workflows/\(applied.name)/versions/\(applied.version)"])

@@ -59,7 +59,7 @@ enum Schemas {
         all["AppliedWorkflow"] = object(
             [
                 ("workflow", text), ("version", integer), ("is_new", boolean), ("is_live", boolean), ("content_hash", text),
-                ("warnings", ["type": "array", "items": reference("Diagnostic")]),
+                ("warnings", ["type": "array", "items": reference("Diagnostic")]), ("missing_workflows", texts),
             ], required: ["workflow", "version", "is_new", "is_live", "content_hash", "warnings"])
         all["Diagnostic"] = object(
             [
@@ -81,7 +81,7 @@ enum Schemas {
                 ("run_id", uuid), ("namespace", text), ("workflow", text), ("version", integer),
                 ("status", ["enum": .array(RunStatus.allCases.map { .string($0.rawValue) })]), ("is_cancelling", boolean),
                 ("is_quarantined", boolean), ("submitted_at", moment), ("started_at", optionalMoment), ("ended_at", optionalMoment),
-                ("duration_seconds", seconds), ("trigger", text), ("labels", optionalObject), ("deadline_at", optionalMoment), ("parent_run_id", ["type": ["string", "null"], "format": "uuid"]), ("parent_step", optionalText), ("source_run_id", ["type": ["string", "null"], "format": "uuid"]), ("root_run_id", uuid), ("depth", integer), ("paused_at", optionalMoment), ("paused_by", ["type": ["string", "null"], "format": "uuid"]), ("pause_reason", optionalText), ("draining", integer),
+                ("duration_seconds", seconds), ("trigger", text), ("labels", optionalObject), ("deadline_at", optionalMoment), ("parent_run_id", ["type": ["string", "null"], "format": "uuid"]), ("parent_step", optionalText), ("source_run_id", ["type": ["string", "null"], "format": "uuid"]), ("root_run_id", uuid), ("depth", integer), ("paused_at", optionalMoment), ("paused_by", ["type": ["string", "null"], "format": "uuid"]), ("pause_reason", optionalText), ("draining", integer), ("steps_settled", integer),
                 ("reason", optionalText), ("error_type", optionalText), ("error_message", optionalText), ("revision", integer),
                 ("history_length", integer), ("input", anything), ("output", anything), ("error", optionalObject),
             ], required: ["run_id", "namespace", "workflow", "version", "status", "submitted_at"])
@@ -110,7 +110,7 @@ enum Schemas {
                 ("key", optionalText), ("source", optionalText), ("source_id", optionalText), ("actor", optionalText), ("data", anything),
                 ("at", moment), ("status", ["enum": ["buffered", "offered", "consumed", "refused", "dropped", "expired"]]),
                 ("taken_by", ["type": ["string", "null"], "format": "uuid"]), ("taken_by_step", optionalText),
-                ("decided_at", optionalMoment), ("reason", optionalText), ("expires_at", moment),
+                ("decided_at", optionalMoment), ("reason", optionalText), ("expires_at", moment), ("consumers", ["type": ["array", "null"]]),
             ], required: ["event_id", "event", "status", "at"])
         all["Waiting"] = object(
             [
@@ -119,7 +119,7 @@ enum Schemas {
             ], required: ["step", "status", "reason", "detail"])
         all["TraceItem"] = object(
             [
-                ("level", integer), ("kind", ["enum": ["run", "step"]]), ("run_id", uuid), ("workflow", optionalText), ("step", optionalText),
+                ("level", integer), ("kind", ["enum": ["run", "step", "letter"]]), ("run_id", uuid), ("workflow", optionalText), ("step", optionalText),
                 ("verb", optionalText), ("status", text), ("wait_reason", optionalText), ("attempts", optionalInteger),
                 ("started_at", optionalMoment), ("ended_at", optionalMoment), ("duration_seconds", seconds), ("error", optionalText),
                 ("relation", optionalText),

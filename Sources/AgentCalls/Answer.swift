@@ -86,6 +86,6 @@ enum Answer {
     }
 
     static func tooLarge(_ limit: Int) -> CallFailure {
-        CallFailure(.tooLarge, .resultTooLarge, "The agent's answer is larger than \(limit) bytes.")
+        CallFailure(.tooLarge, .resultTooLarge, "The agent's answer is larger than the \(limit >> 20 > 0 && limit % (1 << 20) == 0 ? "\(limit >> 20) MiB" : "\(limit) bytes") that an answer may have; let it store what is large elsewhere and answer with the address.")
     }
 }

@@ -80,7 +80,7 @@ package struct APIClient: Sendable {
                 fix: "start one with `skein dev`, or name another with --server or SKEIN_SERVER")
         }
         let json = try? JSONValue(parsing: text, limits: JSONLimits(bytes: Self.largestAnswer, depth: 1000))
-        guard (200..<300).contains(status) else { throw refusal(status, json) }
+        guard (200..<300).contains(status) else { throw refusal(status, json, of: path) }
         guard let json else {
             throw CommandFailure(
                 .unexpected, "what answers at \(server) is no skein coordinator", fix: "name another server with --server or SKEIN_SERVER")
@@ -106,7 +106,7 @@ package struct APIClient: Sendable {
 
     // MARK: Refusals
 
-    private func refusal(_ status: Int, _ problem: JSONValue?) -> CommandFailure {
+    private func refusal(_ status: Int, _ problem: JSONValue?, of path: String) -> CommandFailure {
         guard let problem, let code = problem["code"]?.stringValue, let detail = problem["detail"]?.stringValue else {
             return CommandFailure(
                 CommandStatus(httpStatus: status), "\(server) answered with status \(status), not as a skein coordinator",
@@ -123,7 +123,7 @@ package struct APIClient: Sendable {
         case "run_not_found": fix = "`skein run list` shows the newest runs"
         case "key_conflict": fix = "repeat the first request as it was, or choose another --key"
         case "invalid_input": fix = "`skein workflow show NAME` shows the schema"
-        case "run_conflict", "event_refused": fix = "`skein run why RUN` says what the run is doing"
+        case "run_conflict", "event_refused": fix = "`skein run why \(Self.run(in: path) ?? "RUN")` says what the run is doing"
         case "schema_not_ready": fix = "run `skein migrate`"
         case "overloaded", "database_unavailable": fix = "try again in a moment; `skein doctor` looks for the cause"
         default: break
@@ -139,6 +139,13 @@ package struct APIClient: Sendable {
             details.append(Console.printable("\(place) \(entry["code"]?.stringValue ?? ""): \(entry["message"]?.stringValue ?? "")"))
         }
         return CommandFailure(CommandStatus(httpStatus: status), detail, fix: fix, details: details)
+    }
+
+    // The run that a path is about.
+    private static func run(in path: String) -> String? {
+        let parts = path.split(separator: "/")
+        guard let place = parts.firstIndex(of: "runs"), place + 1 < parts.count else { return nil }
+        return parts[place + 1].split(separator: ":").first.map(String.init)
     }
 
     // MARK: Pages

@@ -58,10 +58,13 @@ package enum ExpressionTool {
     }
 
     private static func failure(_ error: ExpressionError, names: [String]) -> CommandFailure {
+        let isFunction = error.message.hasPrefix("there is no function")
         let fix: String? =
             switch error.kind {
+            case .unknownName where isFunction: "`skein expr --functions` lists the functions"
             case .unknownName where names.isEmpty: "give the expression data with --data FILE or -P name=value"
-            case .unknownName, .arity: "`skein expr --functions` lists the functions"
+            case .unknownName: names.count > 12 ? nil : "the data has \(names.map(Console.printable).joined(separator: ", "))"
+            case .arity: "`skein expr --functions` lists the functions"
             case .limit: "the limits are those of a run; compute parts of it in steps of their own"
             case .syntax, .type, .evaluation: nil
             }

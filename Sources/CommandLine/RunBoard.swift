@@ -12,12 +12,7 @@ package struct RunBoard: Sendable {
 
     package init(run: JSONValue, steps: [JSONValue]) {
         self.run = run
-        self.steps = steps.sorted { left, right in
-            func key(_ step: JSONValue) -> (String, Int64, String) {
-                (step["started_at"]?.stringValue ?? "~", step["seq"]?.intValue ?? .max, step["step"]?.stringValue ?? "")
-            }
-            return key(left) < key(right)
-        }
+        self.steps = StepTree.ordered(steps)
     }
 
     /// The run's id.
@@ -54,6 +49,11 @@ package struct RunBoard: Sendable {
                 "started \(Console.printable(triggered["workflow"]?.stringValue ?? "")) (\(Console.printable(triggered["trigger"]?.stringValue ?? ""))): run \(triggered["run_id"]?.stringValue ?? ""), \(triggered["status"]?.stringValue ?? "")"
             )
         }
+        for letter in run["letters"]?.arrayValue ?? [] {
+            lines.append(
+                "could not start \(Console.printable(letter["workflow"]?.stringValue ?? "")) (\(Console.printable(letter["step"]?.stringValue ?? ""))): \(Self.failure(letter["error"]) ?? "")"
+            )
+        }
         return lines
     }
 
@@ -68,7 +68,7 @@ package struct RunBoard: Sendable {
             let verb = step["verb"]?.stringValue ?? ""
             let took = step["started_at"]?.stringValue == nil ? "" : HumanTime.duration(step["duration_seconds"]?.doubleValue ?? 0)
             let columns =
-                "\(verb.padding(toLength: 6, withPad: " ", startingAt: 0))  \(String(repeating: " ", count: max(0, 6 - took.count)))\(took)"
+                "\(verb.padding(toLength: 8, withPad: " ", startingAt: 0))  \(String(repeating: " ", count: max(0, 6 - took.count)))\(took)"
             let status = step["status"]?.stringValue ?? "?"
             let note = Self.note(step)
             return
@@ -90,13 +90,26 @@ package struct RunBoard: Sendable {
     package static func failure(_ error: JSONValue?) -> String? {
         guard let error, error != .null else { return nil }
         let kind = [error["type"]?.stringValue, error["code"]?.stringValue].compactMap { $0 }.joined(separator: "/")
-        return Console.printable("\(kind): \(error["message"]?.stringValue ?? "")")
+        let place = error["path"]?.stringValue.map { " at \($0)" } ?? ""
+        return Console.printable("\(kind)\(place): \(error["message"]?.stringValue ?? "")")
+    }
+
+    // How many steps have settled, also where not all of them are here.
+    private var settledSteps: Int {
+        let seen = steps.count { StepStatus(rawValue: $0["status"]?.stringValue ?? "")?.isSettled ?? false }
+        return max(seen, run["steps_settled"]?.intValue.map { Int(clamping: $0) } ?? 0)
+    }
+
+    /// How many steps are shown of how many; nil when all are.
+    package var hidden: String? {
+        let settled = settledSteps
+        return settled > steps.count ? "these are \(steps.count) of \(settled) steps" : nil
     }
 
     /// The run's own line.
     package func summary(on console: Console) -> String {
         let seconds = run["duration_seconds"]?.doubleValue ?? 0
-        let settled = steps.count { StepStatus(rawValue: $0["status"]?.stringValue ?? "")?.isSettled ?? false }
+        let settled = settledSteps
         var text = "\(console.status(status)) after \(HumanTime.duration(seconds)), \(settled == 1 ? "1 step" : "\(settled) steps") settled"
         if run["is_cancelling"]?.boolValue ?? false { text += ", cancelling" }
         if run["is_quarantined"]?.boolValue ?? false { text += ", quarantined: \(Console.printable(run["reason"]?.stringValue ?? ""))" }
@@ -107,7 +120,7 @@ package struct RunBoard: Sendable {
     /// One line for the run among others.
     package func line(on console: Console, name: String) -> String {
         let statuses = steps.map { StepStatus(rawValue: $0["status"]?.stringValue ?? "") }
-        let settled = statuses.count { $0?.isSettled ?? false }
+        let settled = settledSteps
         let live = zip(steps, statuses).filter { $1 == .running || $1 == .waiting || $1 == .ready }.compactMap { $0.0["step"]?.stringValue }
         var text = "\(console.glyph(status)) \(name)  \(status.padding(toLength: 9, withPad: " ", startingAt: 0))"
         text +=

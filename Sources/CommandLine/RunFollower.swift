@@ -46,7 +46,7 @@ package struct RunFollower: Sendable {
             while true {
                 do {
                     for id in ids where !(boards[id]?.hasEnded ?? false) {
-                        let board = try await look(at: id)
+                        let board = try await look(at: id, withSteps: !isQuiet)
                         if live == nil, !isQuiet {
                             for line in board.changes(since: boards[id], at: Self.moment()) { console.print(line) }
                         }
@@ -97,11 +97,17 @@ package struct RunFollower: Sendable {
     }
 
     /// A run as it is now.
-    package func look(at id: String) async throws -> RunBoard {
+    ///
+    /// - Parameters:
+    ///   - withSteps: false looks at the run only.
+    ///   - isWhole: with the inputs, outputs and details of its steps.
+    package func look(at id: String, withSteps: Bool = true, isWhole: Bool = false) async throws -> RunBoard {
         let path = "/api/v1/runs/\(id)"
         // The run first: when it is seen to have ended, the steps that are read after it are all there.
         let run = try await client.get(path).json
-        return RunBoard(run: run, steps: try await client.items(path + "/steps", limit: Self.mostSteps))
+        guard withSteps else { return RunBoard(run: run, steps: []) }
+        return RunBoard(
+            run: run, steps: try await client.items(path + "/steps", [("brief", isWhole ? nil : "true")], limit: isWhole ? .max : Self.mostSteps))
     }
 
     private func lines(_ boards: [RunBoard], isLast: Bool) -> [String] {

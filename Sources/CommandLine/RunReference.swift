@@ -35,7 +35,10 @@ package enum RunReference {
         switch try kind(of: argument) {
         case .whole(let id): return id
         case .last:
-            guard let id = try await client.items("/api/v1/runs", limit: 1).first?["run_id"]?.stringValue else {
+            // The last one that somebody started: not a sub-workflow's, and none that followed another.
+            func isOwn(_ run: JSONValue) -> Bool { run["parent_run_id"]?.stringValue == nil && run["source_run_id"]?.stringValue == nil }
+            let newest = try await client.items("/api/v1/runs", limit: searched, until: isOwn)
+            guard let id = newest.first(where: isOwn)?["run_id"]?.stringValue else {
                 throw CommandFailure(.notFound, "there are no runs", fix: "`skein run start NAME` starts one")
             }
             return id

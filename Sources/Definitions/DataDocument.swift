@@ -10,7 +10,9 @@ public struct DataDocument: Sendable {
     public let diagnostics: [Diagnostic]
 
     /// Reads YAML or JSON; JSON is what can be read as such.
-    public static func read(_ text: String, limits: DefinitionLimits = DefinitionLimits(bytes: 16 << 20, depth: 200, nodes: 1_000_000)) -> DataDocument {
+    public static func read(_ text: String, limits: DefinitionLimits = DefinitionLimits(bytes: 16 << 20, depth: 200, nodes: 1_000_000))
+        -> DataDocument
+    {
         if let value = try? JSONValue(parsing: text, limits: JSONLimits(bytes: limits.bytes, depth: limits.depth)) {
             return DataDocument(value: value, diagnostics: [])
         }
@@ -20,11 +22,12 @@ public struct DataDocument: Sendable {
                 Diagnostic(
                     code: .tooLarge, message: "the data has \(text.utf8.count) bytes; at most \(limits.bytes) are read", path: "",
                     position: .start, fix: "keep only what the expression needs"))
-            return DataDocument(value: nil, diagnostics: bag.sorted)
+            return DataDocument(value: Optional.none, diagnostics: bag.sorted)
         }
         let node = YAMLDocument.read(SourceText(text), limits: limits, into: &bag)
-        // An empty document is null.
-        let value: JSONValue? = bag.errorCount > 0 ? nil : node?.json ?? .null
-        return DataDocument(value: value, diagnostics: bag.sorted)
+        // `nil` alone would be the JSON value null.
+        if bag.errorCount > 0 { return DataDocument(value: Optional.none, diagnostics: bag.sorted) }
+        // So is an empty document.
+        return DataDocument(value: node?.json ?? .null, diagnostics: bag.sorted)
     }
 }

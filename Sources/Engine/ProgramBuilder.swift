@@ -246,7 +246,7 @@ struct ProgramBuilder {
     private func schema(_ document: JSONValue?, at place: String) throws(ProgramError) -> CompiledSchema? {
         guard let document else { return nil }
         do throws(SchemaError) {
-            return try CompiledSchema(document)
+            return try CompiledSchema(document, options: .workflow)
         } catch {
             throw ProgramError(place: place, message: "\(error)")
         }

@@ -53,7 +53,7 @@ extension Compiler {
     private mutating func unknown(
         _ written: String, _ text: String, among names: [String], at offset: Int, arguments: [Int32]
     ) -> Int32 {
-        let near = Suggestion.near(text, among: names)
+        let near = problems.count < Self.mostProblems ? Suggestion.near(text, among: names) : nil
         return fail(
             .unknownName, "there is no function \(written)" + Suggestion.suffix(for: near), at: offset, arguments: arguments,
             suggestion: near)

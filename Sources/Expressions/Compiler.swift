@@ -13,7 +13,7 @@ struct Compiler {
     private var nameIndices: [KeyBytes: Int32] = [:]
     var patterns: [Pattern] = []
     var references: [Reference] = []
-    private var problems: [Program.Problem] = []
+    private(set) var problems: [Program.Problem] = []
     var variables: [Int32: [String]] = [:]
     // The loop variables in scope; their index is their slot.
     var locals: [String] = []
@@ -67,10 +67,15 @@ struct Compiler {
     mutating func fail(
         _ kind: ExpressionError.Kind, _ message: String, at offset: Int, arguments: [Int32] = [], suggestion: String? = nil
     ) -> Int32 {
-        problems.append(Program.Problem(kind: kind, message: message, offset: offset, suggestion: suggestion))
+        if problems.count < Self.mostProblems {
+            problems.append(Program.Problem(kind: kind, message: message, offset: offset, suggestion: suggestion))
+        }
         let first = arguments.isEmpty ? 0 : append(arguments.map { operand($0, offset, detail: Int32(arguments.count)) }) + 1
         return add(.fail, name(message), Self.kinds.firstIndex(of: kind).map { Int32($0) } ?? 0, first, at: offset)
     }
+
+    // Nobody reads more of one expression.
+    static let mostProblems = 50
 
     static let kinds: [ExpressionError.Kind] = [.evaluation, .unknownName, .arity, .type, .syntax, .limit]
 

@@ -173,7 +173,8 @@ extension Evaluator {
 
     private mutating func compiled(_ source: String) throws(Fault) -> Pattern {
         if let lastPattern, lastPattern.source.hasSameBytes(as: source) { return lastPattern }
-        try meter.work(steps: 20)
+        // Repetitions are written out when a pattern is compiled.
+        try meter.work(steps: 20 + source.utf8.count + min(Pattern.longestRepeat(in: source), 500))
         do {
             let pattern = try Pattern(source)
             lastPattern = pattern
@@ -224,6 +225,7 @@ extension Evaluator {
             guard case .int(let limit) = arguments[3] else { throw noOverload("regex.replace()", arguments[3]) }
             if limit >= 0 { count = Int(limit) }
         }
+        try meter.work(bytes: replacementText.utf8.count)
         let replacement: Replacement
         do { replacement = try Replacement(replacementText, for: pattern) } catch { throw fault(.evaluation, error.message) }
         let bytes = Array(text.utf8)

@@ -5,6 +5,8 @@ import WorkflowModel
 extension Evaluator {
     @inline(never)
     mutating func convert(_ function: Function, _ value: Value) throws(Fault) -> Value {
+        // A number may be written with any number of zeros.
+        if case .string(let text) = value { try meter.work(bytes: text.utf8.count) }
         switch function {
         case .toInt: return .int(try int(value))
         case .toUint: return .uint(try uint(value))

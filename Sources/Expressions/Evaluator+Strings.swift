@@ -12,7 +12,10 @@ extension Evaluator {
         switch function {
         case .startsWith: return .bool(text.utf8.starts(with: part.utf8))
         case .endsWith: return .bool(text.utf8.count >= part.utf8.count && text.utf8.suffix(part.utf8.count).elementsEqual(part.utf8))
-        default: return .bool(try find(Array(part.utf8), in: Array(text.utf8), from: 0) != nil)  // contains
+        default:  // contains
+            // For the copy, however early the part is found.
+            try meter.work(bytes: text.utf8.count)
+            return .bool(try find(Array(part.utf8), in: Array(text.utf8), from: 0) != nil)
         }
     }
 

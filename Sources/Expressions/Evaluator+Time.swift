@@ -49,9 +49,18 @@ extension Evaluator {
         }
     }
 
+    private static let longestZoneName = 64
+
+    /// Whether a text names a time zone.
+    func isTimeZone(_ zone: String) -> Bool {
+        guard let moment = Moment(seconds: 0) else { return false }
+        return (try? secondsFromUTC(zone, at: moment)) != nil
+    }
+
     // `UTC`, `+02:00`, `02:00`, or a name of the IANA time zone database.
     private func secondsFromUTC(_ zone: String, at moment: Moment) throws(Fault) -> Int64 {
         if zone == "UTC" || zone == "Z" { return 0 }
+        guard zone.utf8.count <= Self.longestZoneName else { throw fault(.evaluation, "there is no such time zone") }
         if let first = zone.utf8.first, first == 0x2B || first == 0x2D || (0x30...0x39).contains(first) {
             var reader = DigitReader((0x30...0x39).contains(first) ? "+" + zone : zone)
             if let offset = reader.offset(), reader.isAtEnd { return offset }

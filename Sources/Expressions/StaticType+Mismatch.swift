@@ -86,7 +86,8 @@ extension StaticType {
                 let known = theirs.properties.map(\.name)
                 return TypeMismatch(
                     pointer: inner,
-                    message: "\"\(property.name)\" is not allowed here" + Suggestion.suffix(for: Suggestion.near(property.name, among: known)))
+                    message: "\"\(property.name)\" is not allowed here"
+                        + Suggestion.suffix(for: Suggestion.near(property.name, among: known)))
             }
         }
         return nil

@@ -134,6 +134,9 @@ public indirect enum StaticType: Sendable, Hashable {
         }
     }
 
+    /// Whether this type, which is no union, may have values of a kind.
+    public func takes(_ kind: TypeName) -> Bool { self.kind.map { $0 == kind } ?? true }
+
     // MARK: Unions
 
     static let mostAlternatives = 24
@@ -176,6 +179,16 @@ public struct ObjectType: Sendable, Hashable {
             self.name = name
             self.type = type
             self.isRequired = isRequired
+        }
+
+        public static func == (left: Property, right: Property) -> Bool {
+            left.name.isSame(as: right.name) && left.isRequired == right.isRequired && left.type == right.type
+        }
+
+        public func hash(into hasher: inout Hasher) {
+            hasher.combine(KeyBytes(name))
+            hasher.combine(isRequired)
+            hasher.combine(type)
         }
     }
 

@@ -1,5 +1,7 @@
 // What can be known to be wrong with an expression before there is any data.
 
+import WorkflowModel
+
 /// Checks expressions against the names that will be there and their types.
 ///
 /// An error is something that fails whatever the data will be: unknown names, functions and fields, wrong numbers of arguments, operands of
@@ -25,15 +27,17 @@ public struct TypeCheck: Sendable {
         case of(StaticType, String)
     }
 
-    private var names: [String: StaticType]
+    private var names: [KeyBytes: StaticType] = [:]
 
     /// A check against names and their types.
-    public init(_ names: [String: StaticType]) { self.names = names }
+    public init(_ names: [String: StaticType]) {
+        for (name, type) in names { self.names[KeyBytes(name)] = type }
+    }
 
     /// The type of a name; nil when there is no such name.
     public subscript(name: String) -> StaticType? {
-        get { names[name] }
-        set { names[name] = newValue }
+        get { names[KeyBytes(name)] }
+        set { names[KeyBytes(name)] = newValue }
     }
 
     /// Checks an expression.

@@ -8,10 +8,15 @@ extension TypeInference {
         let arguments = parts.map(\.type)
         let signature = FunctionTypes(function: function, arguments: arguments, mode: program.mode)
         guard let type = signature.result else {
-            report(.type, "\(function.name)() does not take \(arguments.map(\.words).joined(separator: " and "))" + hint(function, arguments), at: node.offset)
+            report(
+                .type, "\(function.name)() does not take \(arguments.map(\.words).joined(separator: " and "))" + hint(function, arguments),
+                at: node.offset)
             return .anything
         }
         if function == .format { checkFormat(parts, at: node.offset) }
+        if parts.count == 2, function.rawValue >= Function.getFullYear.rawValue, function.rawValue <= Function.getMilliseconds.rawValue {
+            checkTimeZone(parts[1])
+        }
         return type
     }
 
@@ -26,7 +31,9 @@ extension TypeInference {
                 return "; string(x) makes a text of a number"
             }
         case .sum, .average, .minimum, .maximum, .greatest, .least, .sort:
-            if arguments.contains(where: { ($0.elementOfCollection ?? $0).kind == .string }) { return "; double(x) makes a number of a text" }
+            if arguments.contains(where: { ($0.elementOfCollection ?? $0).kind == .string }) {
+                return "; double(x) makes a number of a text"
+            }
         case .size, .toInt, .toUint, .toDouble, .toString, .toBytes, .toBool, .toDynamic, .typeOf, .toDuration, .toTimestamp, .getFullYear,
             .getMonth, .getDate, .getDayOfMonth, .getDayOfWeek, .getDayOfYear, .getHours, .getMinutes, .getSeconds, .getMilliseconds,
             .format, .reverse, .quote, .ceil, .floor, .round, .truncate, .absolute, .sign, .isNaN, .isInfinite, .isFinite, .squareRoot,
@@ -38,6 +45,14 @@ extension TypeInference {
         return ""
     }
 
+    private mutating func checkTimeZone(_ part: Part) {
+        let node = program.nodes[Int(part.node)]
+        guard node.operation == .constant, case .string(let zone) = program.constants[Int(node.a)] else { return }
+        if !Evaluator(program, Scope(), Meter(.standard)).isTimeZone(zone) {
+            report(.evaluation, "there is no such time zone; it is written Europe/Berlin, UTC or +02:00", at: node.offset)
+        }
+    }
+
     // MARK: Formats
 
     // A constant format is read: clauses that are none, too few arguments, arguments of types that a clause does not take.
@@ -46,7 +61,9 @@ extension TypeInference {
         guard template.operation == .constant, case .string(let text) = program.constants[Int(template.a)] else { return }
         let list = program.nodes[Int(parts[1].node)]
         var count: Int?
-        if list.operation == .list, !(0..<list.b).contains(where: { program.operands[Int(list.a + $0)].detail != 0 }) { count = Int(list.b) }
+        if list.operation == .list, !(0..<list.b).contains(where: { program.operands[Int(list.a + $0)].detail != 0 }) {
+            count = Int(list.b)
+        }
         let clauses = Self.clauses(of: text)
         for clause in clauses where ![0x73, 0x64, 0x66, 0x65, 0x62, 0x6F, 0x78, 0x58].contains(clause) {
             report(.evaluation, "the format has a clause other than %s %d %f %e %b %o %x %X", at: template.offset)
@@ -56,7 +73,9 @@ extension TypeInference {
         if clauses.count > count {
             report(.evaluation, "the format has \(clauses.count) clauses, and there are \(count) arguments", at: template.offset)
         } else if clauses.count < count {
-            warn(.evaluation, "the format has \(clauses.count) clauses; \(count - clauses.count) of the arguments are not used", at: template.offset)
+            warn(
+                .evaluation, "the format has \(clauses.count) clauses; \(count - clauses.count) of the arguments are not used",
+                at: template.offset)
         }
     }
 
@@ -268,7 +287,8 @@ private struct FunctionTypes {
         }
         // An open map may hold any of the keys of the others, with other values.
         if !others.isEmpty {
-            return .object(ObjectType(properties.map { ObjectType.Property($0.name, .anything, isRequired: $0.isRequired) }, others: .anything))
+            return .object(
+                ObjectType(properties.map { ObjectType.Property($0.name, .anything, isRequired: $0.isRequired) }, others: .anything))
         }
         return .object(ObjectType(properties, others: nil))
     }

@@ -306,7 +306,9 @@ extension TypeInference {
     mutating func alternative(_ node: Program.Node, _ target: StaticType, _ other: StaticType) -> StaticType {
         let name = node.operation == .optionalOr ? "or" : "orValue"
         guard target.may(be: .optional) else {
-            report(.type, "\(name)() is called on an optional, not \(target.words); a field that may be absent is read with a.?b", at: node.offset)
+            report(
+                .type, "\(name)() is called on an optional, not \(target.words); a field that may be absent is read with a.?b",
+                at: node.offset)
             return node.operation == .optionalOr ? .optional(.anything) : .anything
         }
         if node.operation == .optionalOrValue { return .union([target.optionalContent, other]) }

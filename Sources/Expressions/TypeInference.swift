@@ -4,14 +4,15 @@ import WorkflowModel
 
 struct TypeInference {
     let program: Program
-    private let names: [String: StaticType]
+    private let names: [KeyBytes: StaticType]
     // The types of the loop variables in scope, by slot, and their names.
     private var slots: [StaticType] = []
     private var localNames: [String] = []
     private(set) var findings: [ExpressionFinding] = []
-    private var checkedConstants = 0
+    // What trying all the constants of an expression may cost together.
+    private var constantMeter = Meter(ExpressionLimits(steps: 20_000, bytes: 1 << 20))
 
-    init(_ program: Program, names: [String: StaticType]) {
+    init(_ program: Program, names: [KeyBytes: StaticType]) {
         self.program = program
         self.names = names
     }
@@ -56,7 +57,9 @@ struct TypeInference {
                 report(.type, "a loop goes through a list or a map, and this is always \(type.words)", at: offset)
             }
         case .of(let expected, let words):
-            if type.mismatch(with: expected) != nil { report(.type, "\(words) is needed here, and this is always \(type.words)", at: offset) }
+            if type.mismatch(with: expected) != nil {
+                report(.type, "\(words) is needed here, and this is always \(type.words)", at: offset)
+            }
         }
     }
 
@@ -97,15 +100,12 @@ struct TypeInference {
 
     // MARK: Constants
 
-    private static let mostConstants = 200
-    private static let constantLimits = ExpressionLimits(steps: 5000, bytes: 1 << 18)
-
     /// Tries what is made of constants alone. What fails once fails always.
     private mutating func tryConstant(_ part: Part) {
         let node = program.nodes[Int(part.node)]
-        guard part.isClean, node.operation != .constant, checkedConstants < Self.mostConstants else { return }
-        checkedConstants += 1
-        var evaluator = Evaluator(program, Scope(), Meter(Self.constantLimits))
+        guard part.isClean, node.operation != .constant, constantMeter.remainingSteps > 0 else { return }
+        var evaluator = Evaluator(program, Scope(), constantMeter)
+        defer { constantMeter = evaluator.meter }
         do {
             _ = try evaluator.evaluate(part.node)
         } catch {
@@ -306,11 +306,12 @@ struct TypeInference {
         var prefixes = [root]
         for key in keys { prefixes.append(prefixes[prefixes.count - 1] + "." + key) }
         for (length, prefix) in prefixes.enumerated().reversed() {
-            guard let type = names[prefix] else { continue }
+            guard let type = names[KeyBytes(prefix)] else { continue }
             return (descend(type, prefix, Array(keys[length...]), node.b + Int32(length)), true)
         }
         if TypeName(rawValue: prefixes[prefixes.count - 1]) != nil { return (.type, false) }
-        let near = Suggestion.near(root, among: names.keys.sorted() + localNames)
+        guard findings.count < Self.mostFindings else { return (.anything, true) }
+        let near = Suggestion.near(root, among: names.keys.map(\.text).sorted() + localNames)
         let hint: String
         if Signature.all[root]?.asCall != nil, near == nil {
             hint = "; the function is called as \(root)(…)"

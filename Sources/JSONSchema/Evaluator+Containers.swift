@@ -17,7 +17,8 @@ extension Evaluator {
         }
         guard fits || goesOn else { return false }
         if rules.uniqueItems {
-            spend(elements.count / 4, at: node)
+            spend(elements.count / 4 + elements.reduce(0) { $0 + MathematicalValue.cost(of: $1) }, at: node)
+            if isGivenUp { return false }
             if let (first, second) = MathematicalValue.duplicate(in: elements) {
                 fail(node, "uniqueItems", "must not have equal items, but items \(first) and \(second) are equal")
                 fits = false
@@ -93,6 +94,10 @@ extension Evaluator {
         }
         guard fits || goesOn else { return false }
         var seen: UInt64 = 0
+        // Looking up a name or passing over a member is an eighth of a step.
+        let names = rules.required.count + rules.dependentRequired.reduce(0) { $0 + 1 + $1.required.count }
+        spend((names + (rules.looksAtMembers ? object.count : 0)) / 8, at: node)
+        if isGivenUp { return false }
         if rules.looksAtMembers { fits = checkMembers(object, rules, node, &seen, &evaluated) && fits }
         for required in rules.required {
             guard fits || goesOn else { return false }

@@ -36,6 +36,7 @@ extension Evaluator {
 
     mutating func check(_ text: String, _ rules: StringRules, _ node: SchemaNode) -> Bool {
         var fits = true
+        if rules.minLength != nil || rules.maxLength != nil { spend(text.utf8.count / Self.bytesForAStep, at: node) }
         if let minimum = rules.minLength, Self.length(of: text, isAtLeast: minimum) == false {
             fail(node, "minLength", "must have at least \(Self.counted(minimum, "character"))")
             fits = false
@@ -50,7 +51,7 @@ extension Evaluator {
             fits = false
         }
         if let format = rules.format {
-            spend(text.utf8.count / Self.bytesForAStep, at: node)
+            spend(text.utf8.count / Self.formatBytesForAStep, at: node)
             if !format.accepts(text) {
                 fail(node, "format", "must be \(format.phrase)")
                 fits = false
@@ -61,6 +62,7 @@ extension Evaluator {
 
     // Reading this much of a text counts as a step.
     private static let bytesForAStep = 64
+    private static let formatBytesForAStep = 16
     private static let patternUnitsForAStep = 4
 
     /// Whether the pattern is found in `text`. A search that is given up ends the validation.

@@ -84,6 +84,7 @@ struct Evaluator {
             // What else does not fit a value of the wrong type would only be noise.
             return false
         }
+        if node.constant != nil || node.enumeration != nil { spend(MathematicalValue.cost(of: value), at: node) }
         if let constant = node.constant, !MathematicalValue.areEqual(constant, value) {
             fail(node, "const", "must be \(constant.excerpt)")
             fits = false

@@ -4,11 +4,11 @@ import WorkflowModel
 
 // Rounding calls the C library's mathematics in debug builds; the import sees to it that they are linked.
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// A JSON number. Comparisons are exact between integers and doubles too.

@@ -27,6 +27,17 @@ struct MathematicalValue: Sendable, Hashable {
         }
     }
 
+    /// What comparing or hashing a value costs, in steps of a validation; nothing for short ones.
+    static func cost(of value: JSONValue) -> Int {
+        switch value {
+        case .null, .bool, .int, .double: 0
+        case .string(let text): text.utf8.count / 64
+        case .array(let elements): elements.reduce(1 + elements.count / 4) { $0 + cost(of: $1) }
+        case .object(let object):
+            zip(object.keys, object.values).reduce(1 + object.count / 2) { $0 + $1.0.utf8.count / 64 + cost(of: $1.1) }
+        }
+    }
+
     private static func hash(_ value: JSONValue, into hasher: inout Hasher) {
         switch value {
         case .null: hasher.combine(0 as UInt8)

@@ -1,12 +1,18 @@
 // How schemas are compiled, and what bounds them.
 
 /// How a schema is compiled and used.
+///
+/// Inputs of workflows, results of agents and forms of approvals are checked with ``workflow``: whoever writes `format: date-time` there
+/// expects it to be checked. The standard, and with it the default here, makes it a remark.
 public struct SchemaOptions: Sendable, Hashable {
     /// Whether `format` is checked. The standard makes it a remark by default; a schema may ask for checks itself, through the
     /// vocabulary `format-assertion` of its meta-schema.
     public var assertFormat: Bool
     /// What a schema and a validation may cost.
     public var limits: SchemaLimits
+
+    /// How the schemas in a workflow are used: `format` is checked.
+    public static let workflow = SchemaOptions(assertFormat: true)
 
     /// Options.
     public init(assertFormat: Bool = false, limits: SchemaLimits = .standard) {

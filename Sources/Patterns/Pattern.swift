@@ -42,7 +42,9 @@ public final class Pattern: @unchecked Sendable {
             throw PatternError(kind: .tooLong, message: "the pattern is longer than \(Self.maximumSourceBytes) bytes")
         }
         try Self.refuseUncounted(source)
-        var options = UInt32(PCRE2_AUTO_CALLOUT) | UInt32(PCRE2_UTF) | UInt32(PCRE2_NEVER_BACKSLASH_C) | UInt32(PCRE2_DOLLAR_ENDONLY) | UInt32(PCRE2_NO_UTF_CHECK)
+        var options =
+            UInt32(PCRE2_AUTO_CALLOUT) | UInt32(PCRE2_UTF) | UInt32(PCRE2_NEVER_BACKSLASH_C) | UInt32(PCRE2_DOLLAR_ENDONLY)
+            | UInt32(PCRE2_NO_UTF_CHECK)
         switch dialect {
         case .standard: break
         case .javaScript: options |= UInt32(PCRE2_ALT_BSUX) | UInt32(PCRE2_ALLOW_EMPTY_CLASS) | UInt32(PCRE2_MATCH_UNSET_BACKREF)

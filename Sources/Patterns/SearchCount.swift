@@ -97,7 +97,7 @@ extension Pattern {
     }
 
     /// The greatest number of repetitions that something in a pattern has at least. Wherever there may be one: too many is no harm.
-    static func longestRepeat(in source: String) -> Int {
+    package static func longestRepeat(in source: String) -> Int {
         var longest = 0
         var number: Int?
         for byte in source.utf8 {

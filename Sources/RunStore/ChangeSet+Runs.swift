@@ -92,6 +92,14 @@ extension ChangeSet {
         ]
     }
 
+    // Signals that came and were never taken.
+    private static let expireSignals: SQL = """
+        update skein.event
+           set state = 'expired', decided_at = clock_timestamp(), reason = 'the run ended before anybody took it', taken_by = null,
+               taken_path = null
+         where run_id = any ($1) and state in ('buffered', 'offered')
+        """
+
     func appendRunUpdates(_ runs: [RunChange], to statements: inout [(SQL, [Parameter])]) {
         let changed = runs.filter { !$0.isNew && $0.ending == nil }
         if !changed.isEmpty {
@@ -109,6 +117,8 @@ extension ChangeSet {
         }
         let ended = runs.compactMap { run in run.ending.map { (run, $0) } }
         guard !ended.isEmpty else { return }
+        let listeners = ended.filter { $0.0.version.takesEvents }
+        if !listeners.isEmpty { statements.append((Self.expireSignals, [.uuidArray(listeners.map(\.0.id.pair))])) }
         statements.append(
             (
                 Self.endRuns,

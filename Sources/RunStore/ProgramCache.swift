@@ -17,6 +17,8 @@ package final class LoadedVersion: Sendable {
     package let inputSchema: CompiledSchema?
     // The queues of its steps, by step.
     package let queueIDs: [Int32]
+    // Whether any step of it waits for events.
+    let takesEvents: Bool
 
     init(
         id: VersionID, namespaceID: Int32, workflow: String, number: Int, program: Program, inputSchema: CompiledSchema?,
@@ -29,6 +31,7 @@ package final class LoadedVersion: Sendable {
         self.program = program
         self.inputSchema = inputSchema
         self.queueIDs = queueIDs
+        takesEvents = program.stepDescriptions.contains { ["await", "states"].contains($0.verb) }
     }
 }
 
@@ -94,7 +97,7 @@ package final class ProgramCache: Sendable {
             let program = try Program(definition)
             guard let schema = definition.inputSchema else { return .success((program, nil)) }
             do throws(SchemaError) {
-                return .success((program, try CompiledSchema(schema)))
+                return .success((program, try CompiledSchema(schema, options: .workflow)))
             } catch {
                 return .failure(Reason(text: "input: \(error)"))
             }

@@ -77,7 +77,10 @@ extension RunReader {
             select to_json(x)::text
               from (select v.*, coalesce(r.input, e.input)::json as input, e.output::json as output, e.failure::json as error,
                      (select json_agg(json_build_object('run_id', t.run_id, 'workflow', t.workflow, 'trigger', t.trigger, 'status', t.status) order by t.run_id)
-                        from skein.run_overview t where t.source_run_id = v.run_id) as triggered
+                        from skein.run_overview t where t.source_run_id = v.run_id) as triggered,
+                     (select json_agg(json_build_object('step', d.path, 'workflow', d.workflow, 'error', d.failure::json) order by d.letter_id)
+                        from skein.dead_letter d where d.run_id = v.run_id) as letters,
+                     (select count(*) from skein.step s where s.run_id = v.run_id) as steps_settled
                       from skein.run_overview v
                       left join skein.run r on r.run_id = $1
                       left join skein.ended_run e on e.run_id = $1
@@ -128,22 +131,41 @@ extension RunReader {
 // MARK: - Inside a run
 
 extension RunReader {
-    /// The steps of a run that have started or settled, by path.
-    public func steps(of run: RunID, limit: Int, after: [String]?) async throws -> ReadPage {
+    // What a page of steps may weigh; a single larger step is a page of its own.
+    private static let pageBytes = 4 << 20
+
+    // What is left out where nobody asked for it: it may be large.
+    private static let briefStep = """
+        (select to_json(b) from (
+           select v.run_id, v.step, v.verb, v.status, v.wait_reason, v.attempt, v.losses, v.started_at, v.finished_at, v.duration_seconds,
+                  v.worker, v.error, v.fence, v.seq, v.next_attempt_at) as b)
+        """
+
+    /// The steps of a run that have started or settled, by path. A page ends early where its steps are large.
+    ///
+    /// - Parameter isBrief: leaves out inputs, outputs and details.
+    public func steps(of run: RunID, isBrief: Bool = false, limit: Int, after: [String]?) async throws -> ReadPage {
         let limit = Self.bounded(limit)
-        return try await page(
-            """
-            with candidate as (
-              (select path from skein.step where run_id = $1 and ($2::text is null or path > $2) order by path limit $3)
-              union
-              (select path from skein.task where run_id = $1 and ($2::text is null or path > $2) order by path limit $3)
-              union
-              (select path from skein.live_step where run_id = $1 and ($2::text is null or path > $2) order by path limit $3)
-              order by path limit $3)
-            select to_json(v)::text, v.step
-              from candidate c cross join lateral (select * from skein.step_overview o where o.run_id = $1 and o.step = c.path limit 1) as v
-             order by v.step
-            """, [.uuid(run.pair), .textOrNull(after?.first), .int32(Int32(limit + 1))], limit: limit)
+        let rows = try await rows(
+            SQL(
+                """
+                with candidate as (
+                  (select path from skein.step where run_id = $1 and ($2::text is null or path > $2) order by path limit $3)
+                  union
+                  (select path from skein.task where run_id = $1 and ($2::text is null or path > $2) order by path limit $3)
+                  union
+                  (select path from skein.live_step where run_id = $1 and ($2::text is null or path > $2) order by path limit $3)
+                  order by path limit $3),
+                shown as (
+                  select \(isBrief ? Self.briefStep : "to_json(v)")::text as json, v.step, row_number() over (order by v.step) as place
+                    from candidate c cross join lateral (select * from skein.step_overview o where o.run_id = $1 and o.step = c.path limit 1) as v),
+                weighed as (
+                  select *, count(*) over () as total, sum(octet_length(json)) over (order by place) as bytes from shown)
+                select json, step, place < total from weighed where place < $3 and (place = 1 or bytes <= $4) order by place
+                """), [.uuid(run.pair), .textOrNull(after?.first), .int32(Int32(limit + 1)), .int64(Int64(Self.pageBytes))])
+        let items = rows.map { row in JSONText(trusted: row.text(0)) }
+        guard let last = rows.last, last.bool(2) else { return ReadPage(items: items, next: nil) }
+        return ReadPage(items: items, next: [last.text(1)])
     }
 
     /// Whether the step has started or settled.

@@ -17,6 +17,8 @@ public struct AppliedWorkflow: Sendable {
     public let isLive: Bool
     /// SHA-256 of the canonical definition, in hexadecimal.
     public let contentHash: String
+    /// Workflows that it runs or starts and that do not exist yet: its runs fail there until they are registered.
+    public let missingWorkflows: [String]
 }
 
 /// Why a definition was not registered.
@@ -50,6 +52,11 @@ public enum WorkflowRegistry {
         insert into skein.version_step (version_id, step_index, namespace_id, path, verb, call, needs)
         select $1, g.step_index, $2, g.path, g.verb, g.call, string_to_array(g.needs, ' ')
           from unnest($3, $4, $5, $6, $7) as g (step_index, path, verb, call, needs)
+        """
+
+    private static let missing: SQL = """
+        select n from unnest($2) as n
+         where not exists (select from skein.workflow w where w.namespace_id = $1 and w.name = n and w.live_version_id is not null)
         """
 
     /// Registers a definition, and makes it what new runs get.
@@ -105,9 +112,11 @@ public enum WorkflowRegistry {
                         "update skein.workflow set live_version_id = $3 where namespace_id = $1 and name = $2",
                         [.int32(namespaceID), .text(definition.name), .int64(versionID)])
                 }
+                let called = Set(callees + definition.chainedWorkflows).subtracting([definition.name]).sorted()
+                let missing = called.isEmpty ? [] : try db.query(missing, [.int32(namespaceID), .textArray(called)]).map { $0.text(0) }
                 return AppliedWorkflow(
                     name: definition.name, version: Int(row.int32(1)), isNew: inserted != nil, isLive: becomesLive || live == versionID,
-                    contentHash: hash)
+                    contentHash: hash, missingWorkflows: missing)
             }
         } catch {
             throw .unavailable(error)
@@ -137,4 +146,8 @@ public enum WorkflowRegistry {
                 .textArray(steps.map { $0.needs.joined(separator: " ") }),
             ])
     }
+}
+
+extension WorkflowDefinition {
+    fileprivate var chainedWorkflows: [String] { (onSuccess + onFailure + onCancel).map(\.workflow) }
 }

@@ -101,7 +101,10 @@ private enum Samples {
         "input.customer.email.matches('^[a-z.]+@[a-z]+[.]com$')",
     ]
     static let templates: [(name: String, source: String)] = [
-        ("a value and a text", #"{"customer": "${{ input.customer.name }}", "subject": "Order ${{ input.id }}: ${{ size(input.items) }} items"}"#),
+        (
+            "a value and a text",
+            #"{"customer": "${{ input.customer.name }}", "subject": "Order ${{ input.id }}: ${{ size(input.items) }} items"}"#
+        ),
         (
             "the input of a step: 8 members, 2 of them computed over 10 items",
             """

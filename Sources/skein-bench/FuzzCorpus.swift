@@ -30,7 +30,8 @@ enum FuzzCorpus {
         "{'a': [1, 2u, 3.5, b'x', null, true], ?'b': input.?missing}", "[?optional.of(1), ?optional.none()].map(x, x + 1)",
         "input.docs.filter(d, d.kind == 'x').sortBy(d, -d.score)[0].id", "cel.bind(a, [1, 2], a + a.reverse()).distinct().flatten()",
         "timestamp('2024-02-29T12:00:00Z') + duration('1h30m') > timestamp(0) ? 1 : -9223372036854775808",
-        "'%s %d %.3f %x %b %e'.format([[1, {'a': 2}], 3, 1.5, 255, 5, 1e10])", "'a,b,c'.split(',', 2).join('-').upperAscii().substring(1, 3)",
+        "'%s %d %.3f %x %b %e'.format([[1, {'a': 2}], 3, 1.5, 255, 5, 1e10])",
+        "'a,b,c'.split(',', 2).join('-').upperAscii().substring(1, 3)",
         "regex.replace('hello', '(l+)', '<\\\\1>') + regex.extract('abc', 'b').orValue('')", "has(input.a.b) || !has(input.?tier.x)",
         "input.docs.transformMapEntry(i, d, {d.id: i}).transformMap(k, v, v % 2 == 0, v * 2)",
         "math.greatest(1, 2.0, 3u) + math.bitShiftLeft(1, 3)", "[1, 'foo', 3].exists_one(i, v, i == 1 && v == 'foo') in [true]",
@@ -42,11 +43,14 @@ enum FuzzCorpus {
     ]
 
     static let expressionPieces: [String] = [
-        "(", ")", "[", "]", "{", "}", "}}", "${{", ".", "?", ":", ",", "'", "\"", "'''", "\\", "\\u", "!", "-", "+", "*", "/", "%", "<", ">=",
-        "==", "&&", "||", " in ", "0x", "1e", "9223372036854775808", "1e308", "u", "b", "r'", "//", "\n", "\u{0}", "é", "🐱", "\u{301}", "`a-b`",
+        "(", ")", "[", "]", "{", "}", "}}", "${{", ".", "?", ":", ",", "'", "\"", "'''", "\\", "\\u", "!", "-", "+", "*", "/", "%", "<",
+        ">=",
+        "==", "&&", "||", " in ", "0x", "1e", "9223372036854775808", "1e308", "u", "b", "r'", "//", "\n", "\u{0}", "é", "🐱", "\u{301}",
+        "`a-b`",
         "null", "input", "steps", ".map(x, x)", ".all(x, x)", "has(", "cel.bind(x, 1, ", "range(10000)", ".size()", "[0]", "[?0]", ".?a",
         ".matches('(a*)*')", ".format([1])", "type(", "dyn(", ".sort()", ".sum()", "json.format(", "[1, 2.5, 'x']", "{'a': 1, 2: 'b'}",
-        ".transformMap(k, v, v)", ".replace('', input.text)", "input.text", " + input.text", ".reverse()", ".flatten(9)", "!!", "--", "1 + ",
+        ".transformMap(k, v, v)", ".replace('', input.text)", "input.text", " + input.text", ".reverse()", ".flatten(9)", "!!", "--",
+        "1 + ",
         "hash.sha256(", ".split('')", "json.parse(", "input.docs", ".distinct()", "true ? 1 : ", "(1 + ", "[", "{'a': ", "x.y.z",
     ]
 
@@ -119,10 +123,14 @@ enum FuzzCorpus {
     ]
 
     static let definitionPieces: [String] = [
-        "\n", "  ", "\t", "- ", ": ", "? ", "#", "&a ", "*a", "<<: *a", "!!binary ", "!<tag>", "---\n", "...\n", "%YAML 1.1\n", "|\n", ">-\n", "{", "}",
-        "[", "]", ",", "'", "\"", "\\", "\\u0000", "\u{FEFF}", "\u{85}", "\u{2028}", "\r", "\u{0}", "${{", "}}", "$${{", "yes", "on", "1_000", "0o7",
-        ".inf", "~", "null", "1e999", "18446744073709551616", "steps:\n", "graph:\n", "states:\n", "agents:\n", "  - id: x\n", "    agent: a\n", "needs: [x]\n",
-        "each: ${{ input.a }}", "workflow: a\n", "input: { $ref: '#' }\n", "retry: { maxAttempts: 9999999999 }\n", "timeout: 1h\n", "- - - - ", "{a: ", "[[",
+        "\n", "  ", "\t", "- ", ": ", "? ", "#", "&a ", "*a", "<<: *a", "!!binary ", "!<tag>", "---\n", "...\n", "%YAML 1.1\n", "|\n",
+        ">-\n", "{", "}",
+        "[", "]", ",", "'", "\"", "\\", "\\u0000", "\u{FEFF}", "\u{85}", "\u{2028}", "\r", "\u{0}", "${{", "}}", "$${{", "yes", "on",
+        "1_000", "0o7",
+        ".inf", "~", "null", "1e999", "18446744073709551616", "steps:\n", "graph:\n", "states:\n", "agents:\n", "  - id: x\n",
+        "    agent: a\n", "needs: [x]\n",
+        "each: ${{ input.a }}", "workflow: a\n", "input: { $ref: '#' }\n", "retry: { maxAttempts: 9999999999 }\n", "timeout: 1h\n",
+        "- - - - ", "{a: ", "[[",
         "'''", "é", "🐱", "e\u{301}", "with: { a: \"${{ a.b( }}\" }\n", "if: ${{ true }}\n", "cron: '* * * * *'\n",
     ]
 
@@ -135,19 +143,27 @@ enum FuzzCorpus {
     ]
 
     static let schemaPieces: [String] = [
-        "{", "}", "[", "]", ",", ":", "\"", "\"$ref\":\"#\"", "\"$dynamicRef\":\"#node\"", "\"not\":{", "\"allOf\":[", "\"pattern\":\"(a+)+$\"", "1e400",
-        "-1", "\"\\ud800\"", "\"items\":", "\"unevaluatedItems\":false", "\"$id\":\"x\"", "\"$schema\":\"https://json-schema.org/draft/2020-12/schema\"",
-        "\"patternProperties\":{\"[\":true}", "\"format\":\"regex\"", "null", "true", "é", "\u{0}", "\"enum\":[]", "\"maxLength\":1e9", "{\"anyOf\":[",
+        "{", "}", "[", "]", ",", ":", "\"", "\"$ref\":\"#\"", "\"$dynamicRef\":\"#node\"", "\"not\":{", "\"allOf\":[",
+        "\"pattern\":\"(a+)+$\"", "1e400",
+        "-1", "\"\\ud800\"", "\"items\":", "\"unevaluatedItems\":false", "\"$id\":\"x\"",
+        "\"$schema\":\"https://json-schema.org/draft/2020-12/schema\"",
+        "\"patternProperties\":{\"[\":true}", "\"format\":\"regex\"", "null", "true", "é", "\u{0}", "\"enum\":[]", "\"maxLength\":1e9",
+        "{\"anyOf\":[",
     ]
 
     static let patterns: [String] = [
-        "^[a-z]+@[a-z]+\\.com$", "(a+)+$", "a*[bc]", "(a|aa)+$", "^(([a-z])+.)+[A-Z]([a-z])+$", "(?<=a{1,100})b", "(\\w+)\\s\\1", "\\p{Lu}\\d{2,5}?", "(?i)äß",
-        "(?:(?:a?){20})a{20}", "(?=.*a)(?!.*b).*", "([^,]*,){5}", "\\bfoo\\b|bar$", "(?<name>a)\\k<name>", "(?>a*)b", "a{500}", "(?R)?x", "[[:alpha:]_-]*",
+        "^[a-z]+@[a-z]+\\.com$", "(a+)+$", "a*[bc]", "(a|aa)+$", "^(([a-z])+.)+[A-Z]([a-z])+$", "(?<=a{1,100})b", "(\\w+)\\s\\1",
+        "\\p{Lu}\\d{2,5}?", "(?i)äß",
+        "(?:(?:a?){20})a{20}", "(?=.*a)(?!.*b).*", "([^,]*,){5}", "\\bfoo\\b|bar$", "(?<name>a)\\k<name>", "(?>a*)b", "a{500}", "(?R)?x",
+        "[[:alpha:]_-]*",
     ]
 
     static let patternPieces: [String] = [
-        "(", ")", "[", "]", "{", "}", "*", "+", "?", "|", "^", "$", ".", "\\", "a", "b", "é", "1", "-", ",", "{1,1000}", "{0,65535}", "(?:", "(?=", "(?!",
-        "(?<=", "(?<!", "(?>", "(?i)", "(?x)", "(?R)", "\\1", "\\g{-1}", "\\b", "\\p{L}", "\\x{10FFFF}", "\\Q", "\\E", "\\K", "[^", "[:digit:]", "(*SKIP)",
-        "(*LIMIT_MATCH=9)", "(?(1)a|b)", "(?C1)", "a*", "(a*)*", ".*", "\\N", "\\R", "\\X", "\u{0}", "(*sr:", "(?#", "a|aa", "(a|b)*", "[ab]{500}",
+        "(", ")", "[", "]", "{", "}", "*", "+", "?", "|", "^", "$", ".", "\\", "a", "b", "é", "1", "-", ",", "{1,1000}", "{0,65535}", "(?:",
+        "(?=", "(?!",
+        "(?<=", "(?<!", "(?>", "(?i)", "(?x)", "(?R)", "\\1", "\\g{-1}", "\\b", "\\p{L}", "\\x{10FFFF}", "\\Q", "\\E", "\\K", "[^",
+        "[:digit:]", "(*SKIP)",
+        "(*LIMIT_MATCH=9)", "(?(1)a|b)", "(?C1)", "a*", "(a*)*", ".*", "\\N", "\\R", "\\X", "\u{0}", "(*sr:", "(?#", "a|aa", "(a|b)*",
+        "[ab]{500}",
     ]
 }

@@ -26,7 +26,9 @@ struct FuzzGenerator: RandomNumberGenerator {
 
     /// A text: a known one with changes, pieces put together, or bytes.
     mutating func text(_ seeds: [String], pieces: [String]) -> String {
-        switch Int.random(in: 0..<10, using: &self) {
+        switch Int.random(in: 0..<12, using: &self) {
+        case 3, 4: return lines(pick(seeds), pieces)
+        case 5: return pick(seeds) + pick(pieces) + pick(seeds)
         case 0: return (0..<Int.random(in: 1...40, using: &self)).map { _ in pick(pieces) }.joined()
         case 1: return repeated(pieces)
         case 2:
@@ -48,9 +50,25 @@ struct FuzzGenerator: RandomNumberGenerator {
         return text
     }
 
+    /// A text with a line or a word of it moved, doubled, left out or replaced: much of it stays right.
+    private mutating func lines(_ seed: String, _ pieces: [String]) -> String {
+        let separator: Character = seed.contains("\n") && !chance(3) ? "\n" : " "
+        var parts = seed.split(separator: separator, omittingEmptySubsequences: false).map(String.init)
+        for _ in 0..<Int.random(in: 1...2, using: &self) {
+            let index = Int.random(in: 0..<parts.count, using: &self)
+            switch Int.random(in: 0..<4, using: &self) {
+            case 0: parts.insert(parts[index], at: Int.random(in: 0...parts.count, using: &self))
+            case 1: if parts.count > 1 { parts.remove(at: index) }
+            case 2: parts[index] = pick(pieces)
+            default: parts.swapAt(index, Int.random(in: 0..<parts.count, using: &self))
+            }
+        }
+        return parts.joined(separator: String(separator))
+    }
+
     private mutating func mutated(_ seed: String, _ seeds: [String], _ pieces: [String]) -> String {
         var bytes = Array(seed.utf8)
-        for _ in 0..<Int.random(in: 1...4, using: &self) {
+        for _ in 0..<(chance(2) ? 1 : Int.random(in: 1...4, using: &self)) {
             let position = Int.random(in: 0...bytes.count, using: &self)
             let end = min(bytes.count, position + Int.random(in: 0...40, using: &self))
             switch Int.random(in: 0..<8, using: &self) {
@@ -99,7 +117,8 @@ struct FuzzGenerator: RandomNumberGenerator {
 
     private static let names = ["a", "b", "next", "kind", "é", "e\u{301}", "a/b", "~", ""]
     private static let texts = [
-        "", "a", "x", "é", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "2026-02-30", "2026-03-01T08:30:00Z", "a@b.c", "::1", "1.2.3.4",
+        "", "a", "x", "é", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "2026-02-30", "2026-03-01T08:30:00Z", "a@b.c", "::1",
+        "1.2.3.4",
         "https://example.com/x?y#z", "/a/0/~1", "xn--nxasmq6b", "P1DT2H", "\u{1F408}", "^(a+)+$", "00000000-0000-0000-0000-000000000000",
     ]
 
@@ -113,7 +132,9 @@ struct FuzzGenerator: RandomNumberGenerator {
         var keywords: [String] = []
         for _ in 0..<Int.random(in: 1...4, using: &self) { keywords.append(keyword(depth: depth)) }
         if depth == 0 {
-            keywords.append("\"$defs\":{\"a\":\(schema(depth: 2)),\"b\":\(schema(depth: 2)),\"c\":{\"$dynamicAnchor\":\"n\",\"items\":{\"$dynamicRef\":\"#n\"}}}")
+            keywords.append(
+                "\"$defs\":{\"a\":\(schema(depth: 2)),\"b\":\(schema(depth: 2)),\"c\":{\"$dynamicAnchor\":\"n\",\"items\":{\"$dynamicRef\":\"#n\"}}}"
+            )
         }
         return "{" + keywords.joined(separator: ",") + "}"
     }
@@ -141,9 +162,13 @@ struct FuzzGenerator: RandomNumberGenerator {
         case 11: return "\"enum\":[\(json(depth: 3)),\(json(depth: 3))]"
         case 12: return "\"const\":\(json(depth: 3))"
         case 13: return "\"pattern\":\(quoted(pick(Self.texts)))"
-        case 14: return "\"format\":\"\(pick(["date", "date-time", "email", "ipv6", "uri", "idn-hostname", "regex", "duration", "json-pointer"]))\""
+        case 14:
+            return
+                "\"format\":\"\(pick(["date", "date-time", "email", "ipv6", "uri", "idn-hostname", "regex", "duration", "json-pointer"]))\""
         case 15: return "\"\(pick(["minimum", "maximum", "exclusiveMinimum", "multipleOf"]))\":\(pick(["0", "1", "0.1", "1e-9", "3"]))"
-        case 16: return "\"\(pick(["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxContains"]))\":\(pick(["0", "1", "2", "1e3"]))"
+        case 16:
+            return
+                "\"\(pick(["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxContains"]))\":\(pick(["0", "1", "2", "1e3"]))"
         case 17: return "\"uniqueItems\":true,\"contains\":\(schema(depth: depth + 1))"
         case 18: return "\"\(pick(["unevaluatedProperties", "unevaluatedItems", "propertyNames"]))\":\(schema(depth: depth + 1))"
         default: return "\"dependentSchemas\":{\(named(&self, Self.names))},\"required\":[\"a\"]"

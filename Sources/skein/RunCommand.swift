@@ -59,16 +59,19 @@ struct RunCommand: AsyncParsableCommand {
         func execute(_ console: Console) async throws -> CommandStatus {
             let client = try server.client()
             let id = try await RunReference.resolve(run, with: client)
+            let board = try await RunFollower(client: client, console: console).look(at: id, isWhole: output.isJSON)
             if output.isJSON {
-                console.print(try await client.get("/api/v1/runs/\(id)").text)
+                var whole = board.run.objectValue ?? JSONObject()
+                whole["steps"] = .array(board.steps)
+                console.print(JSONValue.object(whole).compactText)
                 return .succeeded
             }
-            let board = try await RunFollower(client: client, console: console).look(at: id)
             console.print("\(board.workflow)  \(board.id)")
             console.print("  \(board.summary(on: console))")
             for line in board.relatives { console.print("  \(line)") }
             console.print("")
             for line in board.stepLines(on: console) { console.print(line) }
+            if let more = board.hidden { console.print("  \(more); see them all with: skein run show \(id.suffix(8)) -o json") }
             for part in ["input", "output"] {
                 guard let value = board.run[part], value != .null else { continue }
                 console.print("")

@@ -25,7 +25,9 @@ extension RunCommand {
                 let step = item.text("step")
                 var line = "\(console.status(item.text("status")))  \(step.isEmpty ? "run" : step): \(item.text("detail"))"
                 let since = HumanTime.age(of: item["since"]?.stringValue)
-                if !since.isEmpty { line += console.styled("  for \(since)", .dim) }
+                if !since.isEmpty {
+                    line += console.styled(item["reason"]?.stringValue == "ended" ? "  \(since) ago" : "  for \(since)", .dim)
+                }
                 if let until = item["until"]?.stringValue { line += console.styled("  until \(until)", .dim) }
                 console.print(line)
                 let remedy = item.text("remedy")
@@ -59,6 +61,10 @@ extension RunCommand {
             for item in items {
                 let indent = String(repeating: "  ", count: Int(item["level"]?.intValue ?? 0))
                 let took = item["duration_seconds"]?.doubleValue.map { "  " + HumanTime.duration($0) } ?? ""
+                if item["kind"]?.stringValue == "letter" {
+                    console.print("\(indent)\(console.glyph("failed")) \(item.text("step"))  could not start \(item.text("workflow")): \(item.text("error"))")
+                    continue
+                }
                 let isRun = item["kind"]?.stringValue == "run"
                 let relation = item.text("relation")
                 let name =
@@ -158,6 +164,7 @@ struct EventCommand: AsyncParsableCommand {
         return switch event["status"]?.stringValue {
         case "consumed": "\(what) was taken by \(event.text("taken_by_step")) of run \(event.text("taken_by"))"
         case "dropped": "\(what) was dropped: the run does not expect it"
+        case "expired", "refused": "\(what): \(event.text("reason"))"
         default: "\(what) is kept until a step takes it"
         }
     }

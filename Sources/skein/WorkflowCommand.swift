@@ -60,6 +60,7 @@ struct WorkflowCommand: AsyncParsableCommand {
                     fix: "mend what is shown above")
             }
             let client = try server.client()
+            var missing: [String: String] = [:]
             for file in checked {
                 let isJSON = file.source.first { !$0.isWhitespace } == "{"
                 let answer = try await client.send(
@@ -69,13 +70,22 @@ struct WorkflowCommand: AsyncParsableCommand {
                 if output.isJSON {
                     console.print(answer.text)
                 } else {
-                    let name = "\(answer.json["workflow"]?.stringValue ?? "?")@\(answer.json["version"]?.intValue ?? 0)"
                     let what = answer.json["is_new"]?.boolValue == true ? "registered" : "was registered before"
                     let live = answer.json["is_live"]?.boolValue == true ? "new runs get it" : "not live"
-                    console.print("\(console.glyph("good")) \(name) \(what), \(live)")
+                    console.print("\(console.glyph("good")) \(name(of: answer.json)) \(what), \(live)")
                 }
+                for workflow in answer.json["missing_workflows"]?.arrayValue ?? [] { missing[workflow.stringValue ?? ""] = name(of: answer.json) }
+            }
+            for file in checked { missing[file.workflow ?? ""] = nil }
+            for (workflow, caller) in missing.sorted(by: { $0.key < $1.key }) {
+                console.note(
+                    "\(console.glyph("warning")) there is no workflow \"\(Console.printable(workflow))\" yet; what starts it in \(caller) fails until it is applied")
             }
             return .succeeded
+        }
+
+        private func name(of applied: JSONValue) -> String {
+            "\(Console.printable(applied["workflow"]?.stringValue ?? "?"))@\(applied["version"]?.intValue ?? 0)"
         }
     }
 

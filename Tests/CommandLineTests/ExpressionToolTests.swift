@@ -6,7 +6,9 @@ import WorkflowModel
 
 @Suite("skein expr")
 struct ExpressionToolTests {
-    private func evaluate(_ source: String, _ json: String = #"{"input": {"docs": [{"score": 0.25}, {"score": 0.75}], "name": "Ada"}}"#) throws -> String {
+    private func evaluate(_ source: String, _ json: String = #"{"input": {"docs": [{"score": 0.25}, {"score": 0.75}], "name": "Ada"}}"#)
+        throws -> String
+    {
         let data = try JSONValue(parsing: json).objectValue ?? JSONObject()
         return try ExpressionTool.evaluate(source, on: data).compactText
     }
@@ -29,7 +31,7 @@ struct ExpressionToolTests {
             ("inptu.docs", "there is no \"inptu\" here (did you mean \"input\"?)", ["inptu.docs", "^"]),
             ("1 +", "a value was expected, not the end of the expression", ["1 +", "   ^"]),
             ("input.name.\n  uperAscii()", "there is no function .uperAscii(…) (did you mean \"upperAscii\"?)", ["  uperAscii()", "  ^"]),
-            ("a ${{ 1 + '' }}", "\"+\" does not take int and string; convert with string(…)", [" 1 + '' ", "   ^"]),
+            ("a ${{ 1 + '' }}", "\"+\" does not take int and string; convert with string(…)", ["1 + ''", "  ^"]),
         ])
     func mistakes(source: String, message: String, details: [String]) throws {
         let failure = #expect(throws: CommandFailure.self) { try evaluate(source) }

@@ -40,6 +40,7 @@ struct SuiteCase: Decodable {
         struct Identifier: Decodable { let type: SuiteType? }
         let name: String
         let ident: Identifier?
+        let function: Anything?
     }
 
     let name: String

@@ -65,7 +65,9 @@ struct DocumentationTests {
     @Test("every example of a template gives what the page says")
     func templates() throws {
         let page = try Page("Language")
-        let rows = page.text.split(separator: "\n").map { $0.components(separatedBy: "`") }.filter { $0.first == "| " && $0.count == 5 && $0[1].contains("${{") }
+        let rows = page.text.split(separator: "\n").map { $0.components(separatedBy: "`") }.filter {
+            $0.first == "| " && $0.count == 5 && $0[1].contains("${{")
+        }
         #expect(rows.count == 5)
         for row in rows {
             let value = try CompiledTemplate(.string(row[1])).render(try page.scope()).compactText

@@ -37,14 +37,21 @@ struct FuzzTests {
         var generator = SeededGenerator(seed: seed)
         // Small limits keep 20,000 expressions quick; the code behind them is the same.
         let limits = ExpressionLimits(steps: 5000, bytes: 1 << 20)
-        let check = NameCheck(roots: ["input", "steps"], members: ["steps": ["classify"]])
+        let check = TypeCheck(Dictionary(uniqueKeysWithValues: sampleData.members.map { ($0, StaticType(constant: $1)) }))
         var evaluated = 0
         for _ in 0..<20_000 {
             let source = mutate(&generator)
             let mode: NumberMode = Bool.random(using: &generator) ? .promoting : .strict
             if let expression = try? CompiledExpression(source, limits: limits, mode: mode) {
-                _ = check.problems(in: expression, expecting: .boolean)
-                if (try? expression.evaluateJSON(sampleScope)) != nil { evaluated += 1 }
+                let checked = check.check(expression, expecting: .boolean)
+                if let value = try? expression.evaluate(sampleScope) {
+                    evaluated += 1
+                    _ = try? value.json(limits: limits)
+                    // Whatever an expression gives is of the type that was found without data.
+                    if let kinds = checked.type.kinds {
+                        #expect(kinds.contains(value.typeName), "SKEIN_FUZZ_SEED=\(seed): \(source.debugDescription)")
+                    }
+                }
             }
             if let template = try? CompiledTemplate(.string("x ${{" + source + "}} y"), limits: limits, mode: mode) {
                 _ = try? template.render(sampleScope)

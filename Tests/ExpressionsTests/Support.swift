@@ -6,17 +6,21 @@ import WorkflowModel
 
 @testable import Expressions
 
-/// A scope like the one a run has.
-let sampleScope: Scope = {
+/// Data like that of a run.
+let sampleData: JSONObject = {
     let json = """
         {"input": {"tier": "gold", "subject": "Hello", "count": 3, "ratio": 0.5, "none": null, "docs": [
             {"id": "a", "kind": "x", "score": 0.25}, {"id": "b", "kind": "y", "score": 0.75}, {"id": "c", "kind": "x", "score": 0.5}]},
          "steps": {"classify": {"status": "succeeded", "output": {"label": "spam", "score": 0.93}}, "skipped": {"status": "skipped"}},
          "labels": {"content-type": "text", "a.b": 1}}
         """
+    return (try? JSONValue(parsing: json))?.objectValue ?? JSONObject()
+}()
+
+/// A scope like the one a run has.
+let sampleScope: Scope = {
     var scope = Scope()
-    guard let data = try? JSONValue(parsing: json), case .object(let object) = data else { return scope }
-    for (name, value) in object.members { scope.set(name, Value(value)) }
+    for (name, value) in sampleData.members { scope.set(name, Value(value)) }
     return scope
 }()
 

@@ -46,7 +46,10 @@ struct TypeCheckTests {
             ("input.docs.map(document, documnet.id)", ["there is no \"documnet\" here (did you mean \"document\"?)@25"]),
             ("steps.reveiw.output", ["steps has no field \"reveiw\" (did you mean \"review\"?)@6"]),
             ("input.name.first", ["string has no field \"first\"@11"]),
-            ("input.docs.id", ["list of map has no field \"id\"; an element is read by its index: x[0], or all of them with x.map(e, e.id)@11"]),
+            (
+                "input.docs.id",
+                ["list of map has no field \"id\"; an element is read by its index: x[0], or all of them with x.map(e, e.id)@11"]
+            ),
             ("input.either.c", ["input.either has no field \"c\"; it has a, b@13"]),
             ("{'a': 1}.b", ["the map has no field \"b\"; it has a@9"]),
             ("input.open.custmer", ["warning: the schema of input.open does not name \"custmer\" (did you mean \"customer\"?)@11"]),
@@ -59,21 +62,37 @@ struct TypeCheckTests {
             ("contains(input.name, 'x')", ["there is no function contains(…); it is called on a value: x.contains(…)@0"]),
             ("map(input.docs, d, d)", ["there is no function map(…); it is called on a value: xs.map(x, value)@0"]),
             ("input.count.int()", ["there is no function .int(…); it is called as int(…)@12"]),
-            ("sise(inptu)", ["there is no function sise(…) (did you mean \"size\"?)@0", "there is no \"inptu\" here (did you mean \"input\"?)@5"]),
+            (
+                "sise(inptu)",
+                ["there is no function sise(…) (did you mean \"size\"?)@0", "there is no \"inptu\" here (did you mean \"input\"?)@5"]
+            ),
             ("size(input.name, 1)", ["size takes 1 argument, not 2@0"]),
             ("input.docs.map(d)", ["map does not take 1 argument; it is written xs.map(x, value)@11"]),
             ("input.count.startsWith('1')", ["startsWith() does not take int and string; string(x) makes a text of a number@12"]),
-            ("size(input.count)", ["size() does not take int@0"]), ("input.docs.contains(1)", ["contains() does not take list of map and int; an element is found with x in list@11"]),
+            ("size(input.count)", ["size() does not take int@0"]),
+            ("input.docs.contains(1)", ["contains() does not take list of map and int; an element is found with x in list@11"]),
             ("sum(input.docs.map(d, d.id))", ["sum() does not take list of string; double(x) makes a number of a text@0"]),
             // Operators.
             ("input.name + input.count", ["\"+\" does not take string and int; convert with string(…)@11"]),
-            ("input.docs.first().score > 1", ["\">\" does not compare optional int or double with int; read an optional's value with .orValue(…)@25"]),
+            (
+                "input.docs.first().score > 1",
+                ["\">\" does not compare optional int or double with int; read an optional's value with .orValue(…)@25"]
+            ),
             ("input.name > 1", ["\">\" does not compare string with int@11"]), ("-input.name", ["\"-\" does not take string@0"]),
             ("!input.name", ["\"!\" does not take string@0"]),
-            ("input.count in input.name", ["\"in\" looks into lists and maps, not string; a part of a string is found with x.contains('…')@12"]),
-            ("input.docs['first']", ["list of map has no field \"first\"; an element is read by its index: x[0], or all of them with x.map(e, e.first)@10"]),
+            (
+                "input.count in input.name",
+                ["\"in\" looks into lists and maps, not string; a part of a string is found with x.contains('…')@12"]
+            ),
+            (
+                "input.docs['first']",
+                ["list of map has no field \"first\"; an element is read by its index: x[0], or all of them with x.map(e, e.first)@10"]
+            ),
             ("input.docs[input.name]", ["the index of a list is a whole number, not string@10"]),
-            ("input.name.orValue('x')", ["orValue() is called on an optional, not string; a field that may be absent is read with a.?b@11"]),
+            (
+                "input.name.orValue('x')",
+                ["orValue() is called on an optional, not string; a field that may be absent is read with a.?b@11"]
+            ),
             ("input.name ? 1 : 2", ["a condition is a boolean, and this is always string; compare it: x != ''@0"]),
             ("input.flag && input.count", ["a condition is a boolean, and this is always int; compare it: x != 0@14"]),
             ("input.docs.filter(d, d.score)", ["a condition is a boolean, and this is always int or double@23"]),
@@ -92,12 +111,23 @@ struct TypeCheckTests {
             ("'%s and %d'.format([any])", ["the format has 2 clauses, and there are 1 arguments@0"]),
             ("'%y'.format([any])", ["the format has a clause other than %s %d %f %e %b %o %x %X@0"]),
             ("'%s'.format([any, 1])", ["warning: the format has 1 clauses; 1 of the arguments are not used@0"]),
+            ("when.getHours('Europe/Berlim')", ["there is no such time zone; it is written Europe/Berlin, UTC or +02:00@14"]),
+            ("when.getHours('Europe/Berlin') + when.getDate('+02:00')", []),
             ("'100%% of %.2f'.format([any])", []),
             // Comparisons that say nothing.
-            ("input.tier == 'glod'", ["warning: this is always false: the value is one of \"gold\", \"silver\" and never \"glod\" (did you mean \"gold\"?)@11"]),
-            ("steps.review.status != 'done'", ["warning: this is always true: the value is one of \"succeeded\", \"failed\", \"skipped\" and never \"done\"@20"]),
+            (
+                "input.tier == 'glod'",
+                ["warning: this is always false: the value is one of \"gold\", \"silver\" and never \"glod\" (did you mean \"gold\"?)@11"]
+            ),
+            (
+                "steps.review.status != 'done'",
+                ["warning: this is always true: the value is one of \"succeeded\", \"failed\", \"skipped\" and never \"done\"@20"]
+            ),
             ("input.count == '1'", ["warning: this is always false: int is never equal to string@12"]),
-            ("'glod' in ['gold', input.tier]", ["warning: this is always false: the value is one of \"gold\", \"silver\" and never \"glod\" (did you mean \"gold\"?)@7"]),
+            (
+                "'glod' in ['gold', input.tier]",
+                ["warning: this is always false: the value is one of \"gold\", \"silver\" and never \"glod\" (did you mean \"gold\"?)@7"]
+            ),
             // Several at once, in the order of the source.
             ("foo + bar", ["there is no \"foo\" here@0", "there is no \"bar\" here@6"]),
         ])
@@ -118,7 +148,8 @@ struct TypeCheckTests {
             "maybe.optMap(x, x + '!').or(optional.of('y')).value().upperAscii()", "input.either.a == 'x' || input.either.b == 1",
             "{'a': 1}.merge({'b': 2}).b", "[1, 'a', null][any]", "when + duration('1h') > timestamp(0)", "(when - when).getHours()",
             "[[1], [2]].flatten().sum() + 1", "{'a': optional.of(1)}.?a.value().value()", "any ? 1 : 'x'", "type(input) == map",
-            "google.protobuf.Timestamp == type(when)", "input.map(k, k)", "input.transformMap(k, v, v)", "dyn(any) + 'a'", "true || 1 / 0 == 1",
+            "google.protobuf.Timestamp == type(when)", "input.map(k, k)", "input.transformMap(k, v, v)", "dyn(any) + 'a'",
+            "true || 1 / 0 == 1",
             "input.docs.map(d, d.score).avg() > 0.5", "min(input.count, 3) + max([1, 2.0])", "json.parse(input.name).x.y",
             "input.docs[0].?id.orValue('none').startsWith('a')", "regex.extract(input.name, '(a)').orValue('')", "[].map(x, x.y)",
             "input.tree.children.all(c, c.children.all(d, d.anything))", "size(input.docs) > 0 && input.docs[0] == input.docs[1]",
@@ -134,12 +165,14 @@ struct TypeCheckTests {
     @Test(
         "the type of an expression is known as far as it can be",
         arguments: [
-            ("1 + 2", "int"), ("input.count + input.ratio", "int or double"), ("1 + 2.0", "double"), ("input.docs.map(d, d.id)", "list of string"),
+            ("1 + 2", "int"), ("input.count + input.ratio", "int or double"), ("1 + 2.0", "double"),
+            ("input.docs.map(d, d.id)", "list of string"),
             ("input.note", "string or null"), ("any", "any value"), ("any > 1", "bool"), ("input.docs.first()", "optional map"),
             ("any ? 'a' : 1", "string or int"), ("input.docs.first().id", "optional string"), ("maybe.orValue(1)", "string or int"),
             ("{'a': 1}", "map"), ("when - duration('1s')", "timestamp"), ("input.docs.map(d, d.score)[0]", "int or double"),
             ("[[1], ['a']].flatten()", "list of int or string"), ("keys(input)", "list of string"), ("type(1)", "type"),
-            ("input.docs.transformMap(i, d, d.score)", "map"), ("'a,b'.split(',')", "list of string"), ("sum(input.docs.map(d, 1.5))", "double or int"),
+            ("input.docs.transformMap(i, d, d.score)", "map"), ("'a,b'.split(',')", "list of string"),
+            ("sum(input.docs.map(d, 1.5))", "double or int"),
         ])
     func types(source: String, expected: String) throws {
         let checked = check.check(try CompiledExpression(source))
@@ -149,13 +182,20 @@ struct TypeCheckTests {
 
     @Test("a place says what it takes")
     func expectations() throws {
-        #expect(try findings("input.name", expecting: .boolean) == ["a condition is a boolean, and this is always string; compare it: x != ''@0"])
-        #expect(try findings("input.docs", expecting: .boolean) == ["a condition is a boolean, and this is always list of map; ask for its size: size(x) > 0@0"])
+        #expect(
+            try findings("input.name", expecting: .boolean) == [
+                "a condition is a boolean, and this is always string; compare it: x != ''@0"
+            ])
+        #expect(
+            try findings("input.docs", expecting: .boolean) == [
+                "a condition is a boolean, and this is always list of map; ask for its size: size(x) > 0@0"
+            ])
         #expect(try findings("any", expecting: .boolean) == [])
         #expect(try findings("input.count", expecting: .collection) == ["a loop goes through a list or a map, and this is always int@0"])
         #expect(try findings("input.docs", expecting: .collection) == [])
         #expect(try findings("input", expecting: .collection) == [])
-        #expect(try findings("input.flag", expecting: .of(.duration, "a duration")) == ["a duration is needed here, and this is always bool@0"])
+        #expect(
+            try findings("input.flag", expecting: .of(.duration, "a duration")) == ["a duration is needed here, and this is always bool@0"])
     }
 
     @Test("a template has a type, and its mistakes carry their path")
@@ -164,10 +204,11 @@ struct TypeCheckTests {
             "id": "${{ input.docs[0].id }}", "text": "n = ${{ input.cuont }}", "list": [1, "${{ input.count }}"], "null": "x${{ null }}",
         ])
         let checked = check.check(template)
-        #expect(checked.findings.map { "\($0.error.path ?? "") \($0.error.textOffset) \($0.error.message)" } == [
-            "/text 8 input has no field \"cuont\" (did you mean \"count\"?)",
-            "/null 5 null cannot be part of a text; give it a value with .orValue('') or a conditional",
-        ])
+        #expect(
+            checked.findings.map { "\($0.error.path ?? "") \($0.error.textOffset) \($0.error.message)" } == [
+                "/text 8 input has no field \"cuont\" (did you mean \"count\"?)",
+                "/null 5 null cannot be part of a text; give it a value with .orValue('') or a conditional",
+            ])
         #expect(checked.type.member("id") == .string)
         #expect(checked.type.member("list") == .list(.int))
         #expect(!checked.isValid)
@@ -179,16 +220,21 @@ struct TypeCheckTests {
             (#"{"a": "x"}"#, ": \"name\" is missing"), (#"{"name": 1}"#, "/name: string is needed, and this is int"),
             (#"{"name": "x", "extra": 1}"#, "/extra: \"extra\" is not allowed here"),
             (#"{"name": "x", "tags": [1]}"#, "/tags: of the elements: string is needed, and this is int"),
-            (#"{"name": "x", "tier": "glod"}"#, "/tier: one of \"gold\", \"silver\" is needed, and this is \"glod\" (did you mean \"gold\"?)"),
-            (#"{"name": "x", "tags": [], "tier": "gold", "n": 1.0, "note": null}"#, nil), (#"{"nmae": "x"}"#, ": \"name\" is missing (is it what is called \"nmae\" here?)"),
+            (
+                #"{"name": "x", "tier": "glod"}"#,
+                "/tier: one of \"gold\", \"silver\" is needed, and this is \"glod\" (did you mean \"gold\"?)"
+            ),
+            (#"{"name": "x", "tags": [], "tier": "gold", "n": 1.0, "note": null}"#, nil),
+            (#"{"nmae": "x"}"#, ": \"name\" is missing (is it what is called \"nmae\" here?)"),
             (#"{"name": "x", "note": 5}"#, "/note: string or null is needed, and this is int"), ("[]", ": map is needed, and this is list"),
         ])
     func mismatches(value: String, expected: String?) throws {
-        let schema = try JSONValue(parsing: """
-            {"type": "object", "additionalProperties": false, "required": ["name"], "properties": {
-                "name": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}}, "tier": {"enum": ["gold", "silver"]},
-                "n": {"type": "integer"}, "note": {"type": ["string", "null"]}}}
-            """)
+        let schema = try JSONValue(
+            parsing: """
+                {"type": "object", "additionalProperties": false, "required": ["name"], "properties": {
+                    "name": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}}, "tier": {"enum": ["gold", "silver"]},
+                    "n": {"type": "integer"}, "note": {"type": ["string", "null"]}}}
+                """)
         let mismatch = StaticType(constant: try JSONValue(parsing: value)).mismatch(with: StaticType(schema: schema))
         #expect(mismatch.map { "\($0.pointer): \($0.message)" } == expected)
     }
@@ -197,7 +243,8 @@ struct TypeCheckTests {
     func hostileSchemas() throws {
         var definitions = "\"d0\": {\"type\": \"object\", \"properties\": {\"x\": {\"type\": \"string\"}}}"
         for level in 1...40 {
-            definitions += ", \"d\(level)\": {\"type\": \"object\", \"properties\": {\"a\": {\"$ref\": \"#/$defs/d\(level - 1)\"}, "
+            definitions +=
+                ", \"d\(level)\": {\"type\": \"object\", \"properties\": {\"a\": {\"$ref\": \"#/$defs/d\(level - 1)\"}, "
                 + "\"b\": {\"$ref\": \"#/$defs/d\(level - 1)\"}}, \"allOf\": [{\"$ref\": \"#/$defs/d\(level - 1)\"}]}"
         }
         let schema = try JSONValue(parsing: "{\"$ref\": \"#/$defs/d40\", \"$defs\": {\(definitions)}}")

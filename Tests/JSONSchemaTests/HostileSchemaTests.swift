@@ -127,6 +127,36 @@ struct HostileSchemaTests {
         }
     }
 
+    @Test(
+        "large values that are looked at again and again are paid for",
+        arguments: [
+            #"{"const": VALUE}"#, #"{"enum": [VALUE, 1]}"#, #"{"uniqueItems": true}"#, #"{"minLength": 100000}"#,
+            #"{"format": "idn-hostname"}"#,
+            #"{"required": NAMES}"#, #"{"dependentRequired": {"n0": NAMES}}"#, #"{"properties": {"x": true}}"#, #"{"pattern": "a*[bc]"}"#,
+            #"{"patternProperties": {"^n.*x$": true}}"#, #"{"propertyNames": {"maxLength": 100}}"#, #"{"contains": {"const": 7}}"#,
+        ])
+    func repeatedWork(keyword: String) throws {
+        let names = (0..<2000).map { "\"n\($0)\"" }
+        let values = [
+            "\"\(String(repeating: "a", count: 100_000))\"", "[\((0..<5000).map { "[\($0), \"text\"]" }.joined(separator: ","))]",
+            "{\(names.map { "\($0): 1" }.joined(separator: ","))}",
+        ]
+        for value in values {
+            // The keyword is applied over and over: each definition refers twice to the next one.
+            let core = keyword.replacing("VALUE", with: value).replacing("NAMES", with: "[\(names.joined(separator: ","))]")
+            let definitions = (0..<30).map {
+                ##""d\##($0)": {"allOf": [{"$ref": "#/$defs/d\##($0 + 1)"}, {"$ref": "#/$defs/d\##($0 + 1)"}]}"##
+            }
+            let text = ##"{"$ref": "#/$defs/d0", "$defs": {\##(definitions.joined(separator: ",")), "d30": \##(core)}}"##
+            let options = SchemaOptions(assertFormat: true, limits: SchemaLimits(evaluationSteps: 50_000))
+            let schema = try CompiledSchema(try JSONValue(parsing: text, limits: JSONLimits(bytes: 1 << 24, depth: 100)), options: options)
+            let instance = try JSONValue(parsing: value, limits: JSONLimits(bytes: 1 << 24, depth: 100))
+            let started = ContinuousClock.now
+            _ = schema.validate(instance)
+            #expect(ContinuousClock.now - started < .seconds(10), "\(keyword)")
+        }
+    }
+
     @Test("large and deep schemas are refused, not half compiled")
     func sizes() throws {
         var deep: JSONValue = true

@@ -140,4 +140,13 @@ struct ViolationTests {
         let some = try CompiledSchema(["items": ["type": "integer"]], options: few).validate(many)
         #expect(some.count == 3)
     }
+
+    @Test("the schemas in a workflow check formats, all others do not unless asked to")
+    func formats() throws {
+        let schema: JSONValue = ["properties": ["due": ["format": "date"]]]
+        let checked = try CompiledSchema(schema, options: .workflow).validate(["due": "tomorrow"]).map(\.message)
+        #expect(checked == ["/due must be a date such as 2026-03-01"])
+        let unchecked = try CompiledSchema(schema).validate(["due": "tomorrow"])
+        #expect(unchecked == [])
+    }
 }

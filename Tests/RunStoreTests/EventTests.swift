@@ -37,6 +37,8 @@ struct EventTests {
         #expect(output == "5")
         let states = try await cluster.texts("select status from skein.event_overview")
         #expect(states == ["consumed"])
+        let third = try await cluster.text("select skein.signal('\(run)', 'paid', '{\"amount\": 5}', 'payment-1')::text")
+        #expect(third == first, "sent again after the run has ended: the same answer")
         try await cluster.expectClean()
     }
 
@@ -55,11 +57,9 @@ struct EventTests {
         try await cluster.work(session)
         let output = try await cluster.output(of: run)
         #expect(output == "11")
-        let states = try await cluster.texts("select status from skein.event_overview order by event_id")
-        #expect(states == ["buffered", "buffered", "consumed"])
-        _ = try await cluster.text("select skein.expire_events_v1('1 day', 100)::text")
-        let expired = try await cluster.texts("select status from skein.event_overview order by event_id")
-        #expect(expired == ["expired", "expired", "consumed"])
+        let states = try await cluster.texts("select status || coalesce(': ' || reason, '') from skein.event_overview order by event_id")
+        let left = "expired: the run ended before anybody took it"
+        #expect(states == [left, left, "consumed"])
         try await cluster.expectClean()
         await #expect(throws: PostgresError.self) { try await cluster.text("select skein.signal('\(run)', 'paid')::text") }
     }
@@ -110,6 +110,19 @@ struct EventTests {
         #expect(output == "\"hello\"")
         let status = try await cluster.status(of: speaker)
         #expect(status == "succeeded")
+        try await cluster.expectClean()
+    }
+
+    @Test("an event for a run that is over, or that never was, is refused with the reason, and wakes nobody")
+    func nobody() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply("workflow: brief\nsteps: [ { id: one, set: 1 } ]")
+        _ = try await cluster.apply("workflow: speaker\nsteps: [ { id: say, emit: { event: said, run: \"${{ input.run }}\" } } ]")
+        let ended = try await cluster.submit("brief")
+        let nobody = "01890000-0000-7000-8000-000000000009"
+        for run in [ended.description, nobody] { _ = try await cluster.submit("speaker", input: ["run": .string(run)]) }
+        let reasons = try await cluster.texts("select status || ': ' || reason from skein.event_overview order by event_id")
+        #expect(reasons == ["refused: run \(ended) has ended: it succeeded", "refused: there is no run \(nobody)"])
         try await cluster.expectClean()
     }
 

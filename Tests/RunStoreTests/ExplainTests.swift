@@ -33,7 +33,7 @@ struct ExplainTests {
         #expect(settled.count == 1 && settled[0].hasPrefix("one running coordinator: attempt 1 has ended (succeeded) and waits for a coordinator"))
         try await cluster.work(session)
         let ended = try await why(cluster, run)
-        #expect(ended == ["- succeeded ended: the run has ended; it waits for nothing"])
+        #expect(ended == ["- succeeded ended: the run succeeded; it waits for nothing"])
     }
 
     @Test("a back-off says what went wrong; a pending step says what it needs")
@@ -88,7 +88,8 @@ struct ExplainTests {
         #expect(reasons.contains("sub waiting child: sub-workflow three v1 (run \(child)) is under way => `skein run why \(child)`"))
         _ = try await cluster.text("select skein.pause('\(run)', 'deploying')")
         let paused = try await why(cluster, run)
-        #expect(paused.first == "- paused paused: the run was paused (deploying) => `skein run resume \(run)`")
+        #expect(paused.first == "- paused paused: the run was paused (deploying); draining: 1 attempt still running => `skein run resume \(run)`")
+        #expect(paused.contains { $0.hasPrefix("nap waiting timer: sleeps, ") && $0.hasSuffix(" more after the resume") })
         let below = try await cluster.texts("select detail from skein.explain_run('\(child)')")
         #expect(below.first == "the run was paused with run \(run) (deploying); draining: 1 attempt still running")
         _ = try await cluster.text("select skein.cancel('\(child)', 'enough')")
@@ -100,5 +101,23 @@ struct ExplainTests {
         #expect(tree.contains("2 run three"))
         #expect(tree.contains("3 step one"))
         await #expect(throws: PostgresError.self) { try await cluster.texts("select detail from skein.explain_run('00000000-0000-7000-8000-000000000000')") }
+    }
+
+    @Test("whoever may only read may ask why, and look at every view")
+    func reader() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(PauseTests.three)
+        let run = try await cluster.submit("three")
+        _ = try await cluster.text("set role skein_reader")
+        let reasons = try await why(cluster, run)
+        #expect(reasons.count == 1)
+        let tree = try await cluster.texts("select kind from skein.trace_run('\(run)')")
+        #expect(tree.contains("run"))
+        let views = try await cluster.texts(
+            "select format('select count(*)::text from %I.%I', schemaname, viewname) from pg_views where schemaname = 'skein' order by viewname")
+        #expect(views.count >= 11)
+        for view in views { _ = try await cluster.text(view) }
+        await #expect(throws: PostgresError.self) { try await cluster.text("select input from skein.run") }
+        await #expect(throws: PostgresError.self) { try await cluster.text("select skein.cancel('\(run)')") }
     }
 }

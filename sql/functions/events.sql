@@ -35,6 +35,15 @@ begin
       return;
     end if;
   end if;
+  -- A run that is over, or was never there, takes nothing any more: whoever looks at the event sees why.
+  if p_run_id is not null and not exists (select from skein.run r where r.run_id = p_run_id) then
+    insert into skein.event (event_id, namespace_id, name, run_id, source, source_id, actor, data, expires_at, state, decided_at, reason)
+    overriding system value
+    values (event_id, p_namespace_id, p_name, p_run_id, p_source, p_source_id, p_actor, p_data, v_expires_at, 'refused', clock_timestamp(),
+            coalesce((select 'run ' || e.run_id || ' has ended: it ' || e.status from skein.ended_run e where e.run_id = p_run_id),
+                     'there is no run ' || p_run_id));
+    return;
+  end if;
   insert into skein.event (event_id, namespace_id, name, run_id, key, correlation, source, source_id, actor, data, expires_at)
   overriding system value
   values (event_id, p_namespace_id, p_name, p_run_id, p_key, v_correlation, p_source, p_source_id, p_actor, p_data, v_expires_at);
@@ -43,16 +52,26 @@ end
 $$;
 
 -- Sends an event to one run. It is kept until a step of the run takes it. Answers with the event's number; the same p_id twice counts
--- once. SK004 when there is no such run, SK006 when it has ended.
+-- once, also after the run has ended. SK004 when there is no such run, SK006 when it has ended.
 create or replace function skein.signal(
   p_run_id uuid, p_name text, p_data jsonb default '{}', p_id text default null, p_actor text default null)
 returns bigint
 language plpgsql as $$
 declare
   v_namespace_id integer;
+  v_event_id     bigint;
 begin
   select namespace_id into v_namespace_id from skein.run where run_id = p_run_id;
   if not found then
+    -- Whoever sends again because the answer was lost gets the answer.
+    select k.event_id into v_event_id
+      from skein.ended_run e
+      join skein.event_key k on k.namespace_id = e.namespace_id and k.source = 'signal'
+       and k.id_hash = sha256(convert_to(p_run_id || E'\n' || p_id, 'UTF8'))
+     where e.run_id = p_run_id;
+    if found then
+      return v_event_id;
+    end if;
     raise exception 'run % has ended: it %', p_run_id, skein.ending_of_v1(p_run_id) using errcode = 'SK006';
   end if;
   return (skein.publish_v1(v_namespace_id, p_name, p_run_id, null, coalesce(p_data, 'null')::text, 'signal', p_id,
@@ -180,7 +199,8 @@ declare
   v_touched integer;
   v_all     integer := 0;
 begin
-  update skein.event e set state = 'expired', decided_at = clock_timestamp(), taken_by = null, taken_path = null
+  update skein.event e set state = 'expired', decided_at = clock_timestamp(), taken_by = null, taken_path = null,
+         reason = case when e.run_id is null then 'nobody took it in time' else 'the run ended before anybody took it' end
    where e.event_id in (
      select x.event_id from skein.event x
       where (x.state in ('buffered', 'offered') and x.run_id is not null and not exists (select from skein.run r where r.run_id = x.run_id))

@@ -24,6 +24,16 @@ begin
 end
 $$;
 
+-- How many attempts of a run, and of those below it that follow it, are with workers.
+create or replace function skein.draining_v1(p_run_id uuid) returns integer
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  with recursive tree as (
+    select p_run_id as run_id
+    union all
+    select c.run_id from tree t join skein.run c on c.parent_run_id = t.run_id where c.follows_parent)
+  select count(*)::integer from tree join skein.task k using (run_id) where k.state = 'leased'
+$$;
+
 -- The ending of a run that is not live; SK004 when there is no such run.
 create or replace function skein.ending_of_v1(p_run_id uuid) returns text
 language plpgsql stable as $$
@@ -179,4 +189,11 @@ begin
           json_strip_nulls(json_build_object('maxParallel', p_max_parallel, 'tolerate', p_tolerate))::text);
   return 'adjusted';
 end
+$$;
+
+-- A length of time as people read it: 1.5 s, 12 min.
+create or replace function skein.remaining_v1(p_time interval) returns text
+language sql immutable parallel safe as $$
+  select case when s.n < 90 then round(s.n, 1) || ' s' when s.n < 5400 then round(s.n / 60) || ' min' else round(s.n / 3600, 1) || ' h' end
+    from (select greatest(0, extract(epoch from p_time)) as n) as s
 $$;

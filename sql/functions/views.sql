@@ -38,7 +38,7 @@ select r.run_id, n.name as namespace, v.name as workflow, v.version,
        r.parent_run_id, r.parent_path as parent_step, r.source_run_id, coalesce(r.root_run_id, r.run_id) as root_run_id, r.depth,
        r.paused_at, r.paused_by, r.pause_reason,
        case when r.paused_at is not null or r.cancel_requested_at is not null
-            then (select count(*)::integer from skein.task t where t.run_id = r.run_id and t.state = 'leased') else 0 end as draining
+            then skein.draining_v1(r.run_id) else 0 end as draining
   from skein.run r
   join skein.workflow_version v on v.version_id = r.version_id
   join skein.namespace n on n.namespace_id = r.namespace_id
@@ -66,8 +66,8 @@ select s.run_id, s.path as step, vs.verb, s.status::text as status, null::text a
   left join skein.worker_session w on w.session_id = s.session_id
 union all
 select t.run_id, t.path, 'agent',
-       case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end when 'waiting' then 'waiting' else 'running' end,
-       case when t.held and t.state in ('ready', 'waiting') then 'paused' when t.state = 'waiting' then 'backoff' end,
+       case when t.state = 'leased' then 'running' when t.held or t.state = 'waiting' then 'waiting' when t.state = 'ready' then 'ready' else 'running' end,
+       case when t.held and t.state <> 'leased' then 'paused' when t.state = 'waiting' then 'backoff' end,
        t.attempt, t.losses, coalesce(t.step_started_at, t.claimed_at), null,
        extract(epoch from clock_timestamp() - coalesce(t.step_started_at, t.claimed_at))::numeric(16, 3),
        w.worker, t.input::jsonb, null, null, null, t.fence, null, m.due_at
@@ -76,16 +76,20 @@ select t.run_id, t.path, 'agent',
   left join skein.timer m on m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff'
 union all
 select l.run_id, l.path, vs.verb,
-       case l.kind when 'pending' then 'pending' when 'sleep' then 'waiting' when 'wait' then 'waiting' when 'child' then 'waiting'
-            else case when m.kind is null then 'running' else 'waiting' end end,
+       case when l.kind = 'pending' then 'pending'
+            when l.kind in ('sleep', 'wait', 'child') or m.kind is not null or w.path is not null then 'waiting' else 'running' end,
        case when r.paused_at is not null and l.kind <> 'pending' then 'paused'
-            when l.kind = 'sleep' then 'timer' when l.kind = 'wait' then 'event' when l.kind = 'child' then 'child'
-            when m.kind = 'every' then 'timer' end,
+            when l.kind = 'sleep' then 'timer' when l.kind = 'child' then 'child'
+            when w.path is not null then 'event' when m.kind in ('every', 'after') then 'timer' end,
        0, 0, l.started_at, null,
        extract(epoch from clock_timestamp() - l.started_at)::numeric(16, 3), null, null, null, null, null, null, null, m.due_at
   from skein.live_step l
   join skein.run r on r.run_id = l.run_id
-  left join skein.timer m on m.run_id = l.run_id and m.path = l.path and m.kind in ('sleep', 'every', 'await_timeout')
+  left join lateral (
+    select k.kind, k.due_at from skein.timer k
+     where k.run_id = l.run_id and k.path = l.path and k.kind in ('sleep', 'every', 'after', 'await_timeout')
+     order by k.due_at limit 1) as m on true
+  left join skein.wait w on w.run_id = l.run_id and w.path = l.path
   left join skein.version_step vs on vs.version_id = r.version_id and vs.step_index = l.step_index;
 comment on view skein.step_overview is 'Steps of runs that have started or settled, with input, output and error.';
 
@@ -164,7 +168,9 @@ comment on view skein.transition_overview is 'Every transition of a state machin
 
 create or replace view skein.event_overview as
 select e.event_id, n.name as namespace, e.name as event, e.run_id, e.key, e.source, e.source_id, e.actor, e.data::jsonb as data, e.at,
-       e.state::text as status, e.taken_by, e.taken_path as taken_by_step, e.decided_at, e.reason, e.expires_at
+       e.state::text as status, e.taken_by, e.taken_path as taken_by_step, e.decided_at, e.reason, e.expires_at,
+       (select jsonb_agg(jsonb_build_object('run_id', d.run_id, 'step', d.path, 'at', d.at) order by d.at)
+          from skein.event_delivery d where d.event_id = e.event_id and d.is_consumed) as consumers
   from skein.event e join skein.namespace n using (namespace_id);
 comment on view skein.event_overview is 'Events and signals, and what became of them.';
 

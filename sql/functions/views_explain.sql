@@ -5,7 +5,7 @@
 -- there is no such run.
 create or replace function skein.explain_run(p_run_id uuid, p_limit integer default 100)
 returns table (step text, status text, reason text, detail text, remedy text, since timestamptz, until timestamptz)
-language plpgsql stable as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   v_run      skein.run;
@@ -19,11 +19,22 @@ begin
     if not found then
       raise exception 'there is no run %', p_run_id using errcode = 'SK004';
     end if;
-    return query select null::text, v_ended.status::text, 'ended', 'the run has ended; it waits for nothing', null::text, v_ended.ended_at,
-                        null::timestamptz;
+    return query select null::text, v_ended.status::text, 'ended',
+                        case v_ended.status
+                          when 'succeeded' then 'the run succeeded; it waits for nothing'
+                          when 'cancelled' then 'the run was cancelled' || coalesce(': ' || v_ended.cancel_reason, '')
+                          else 'the run ' || case v_ended.status when 'timed_out' then 'timed out' else 'failed' end
+                               || coalesce(' at ' || (v_ended.failure::json ->> 'path'), '') || ': ' || coalesce(v_ended.failure::json ->> 'type', 'custom')
+                               || coalesce('/' || (v_ended.failure::json ->> 'code'), '') || coalesce(': ' || (v_ended.failure::json ->> 'message'), '') end,
+                        case when v_ended.status in ('failed', 'timed_out') then '`skein run trace ' || p_run_id || '` shows every step and attempt' end,
+                        v_ended.ended_at, null::timestamptz;
+    return query select d.path, 'failed', 'letter',
+                        'workflow ' || d.workflow || ' could not be started: ' || coalesce(d.failure::json ->> 'message', ''),
+                        'mend the cause and start it by hand: `skein run start ' || d.workflow || '`', d.at, null::timestamptz
+                   from skein.dead_letter d where d.run_id = p_run_id order by d.letter_id;
     return;
   end if;
-  select count(*)::integer into v_draining from skein.task where run_id = p_run_id and state = 'leased';
+  v_draining := skein.draining_v1(p_run_id);
 
   if v_run.quarantined_at is not null then
     return query select null::text, 'running', 'quarantined', 'the run was set aside because it could not be folded: ' || v_run.quarantine_reason,
@@ -56,11 +67,14 @@ begin
       select t.path as step,
              case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end
                           when 'waiting' then 'waiting' else 'running' end as status,
-             case when t.held and t.state in ('ready', 'waiting') then case when v_run.paused_at is null then 'cancelling' else 'paused' end
+             case when t.held and t.state <> 'leased' then case when v_run.paused_at is null then 'cancelling' else 'paused' end
                   when t.state = 'ready' then case when w.alive = 0 then 'worker' else 'queue' end
                   when t.state = 'waiting' then 'backoff'
                   when t.state = 'leased' then 'agent' else 'coordinator' end as reason,
-             case when t.held and t.state in ('ready', 'waiting') then 'held with its run'
+             case when t.held and t.state = 'settled' then 'attempt ' || t.attempt || ' has ended (' || t.outcome || '); its result is kept for the resume'
+                  when t.held and t.state = 'waiting' and v_run.paused_at is not null
+                  then 'attempt ' || t.attempt || ' is due ' || skein.remaining_v1(m.due_at - v_run.paused_at) || ' after the resume'
+                  when t.held and t.state in ('ready', 'waiting') then 'held with its run'
                   when t.state = 'ready' and w.alive = 0 then 'no worker serves queue "' || q.name || '"'
                   when t.state = 'ready' then 'in queue "' || q.name || '", ' || w.alive || case w.alive when 1 then ' worker' else ' workers' end
                        || ' with ' || w.slots || ' slots serve it'
@@ -70,13 +84,13 @@ begin
                   when t.state = 'leased' then 'attempt ' || t.attempt || ' is with worker "' || s.worker || '"'
                        || case when s.lease_until < clock_timestamp() then ', whose lease ran out: it will be given to another' else '' end
                   else 'attempt ' || t.attempt || ' has ended (' || t.outcome || ') and waits for a coordinator' end as detail,
-             case when t.held and t.state in ('ready', 'waiting') then null
+             case when t.held and t.state <> 'leased' then null
                   when t.state = 'ready' and w.alive = 0 then 'start one: `skein-worker --queues ' || q.name || '`'
                   when t.state = 'ready' then 'it is claimed when a slot is free; start more workers for more slots'
                   when t.state = 'waiting' then null
                   when t.state = 'leased' then null else v_folders end as remedy,
              case t.state when 'ready' then t.ready_at when 'leased' then t.claimed_at when 'settled' then t.settled_at end as since,
-             m.due_at as until
+             case when v_run.paused_at is null then m.due_at end as until
         from skein.task t
         join skein.queue q on q.queue_id = t.queue_id
         left join skein.worker_session s on s.session_id = t.session_id
@@ -96,27 +110,34 @@ begin
              null, l.started_at, null
         from skein.live_step l where l.run_id = p_run_id and l.kind = 'pending'
       union all
-      select l.path, 'waiting', 'timer', 'sleeps', null, l.started_at, m.due_at
+      select l.path, 'waiting', 'timer',
+             'sleeps' || case when v_run.paused_at is not null and not m.is_absolute
+                              then ', ' || skein.remaining_v1(m.due_at - v_run.paused_at) || ' more after the resume' else '' end,
+             null, l.started_at, case when v_run.paused_at is null or m.is_absolute then m.due_at end
         from skein.live_step l left join skein.timer m on m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep'
        where l.run_id = p_run_id and l.kind = 'sleep'
       union all
-      select m.path, 'waiting', 'timer', 'the next iteration begins after `every`', null, null, m.due_at
+      select m.path, 'waiting', 'timer', 'the next iteration begins after `every`', null, null, case when v_run.paused_at is null then m.due_at end
         from skein.timer m where m.run_id = p_run_id and m.kind = 'every'
       union all
       select w.path, 'waiting', 'event',
              case when i.event_id is not null then 'event ' || i.event_id || ' came and waits for a coordinator'
-                  else 'waits for ' || coalesce('event ' || array_to_string(w.names, ' or '), 'any signal') || coalesce(' with key "' || w.key || '"', '') end,
+                  else coalesce('is in state "' || s.state || '" and ', '') || 'waits for '
+                       || coalesce('event ' || array_to_string(w.names, ' or '), 'a signal') || coalesce(' with key "' || w.key || '"', '') end,
              case when i.event_id is not null then v_folders
                   when w.key is not null then '`skein event emit ' || w.names[1] || ' --key ' || w.key || '`'
                   else '`skein run signal ' || p_run_id || ' ' || coalesce(w.names[1], 'NAME') || '`' end,
-             w.created_at, m.due_at
+             w.created_at, case when v_run.paused_at is null then m.due_at end
         from skein.wait w
         left join skein.inbox i on i.run_id = w.run_id and i.path = w.path and i.kind = 'event'
         left join skein.timer m on m.run_id = w.run_id and m.path = w.path and m.kind in ('after', 'await_timeout')
+        left join lateral (
+          select v.body::json ->> 'to' as state from skein.run_event v
+           where v.run_id = w.run_id and v.path = w.path and v.kind = 'transition' order by v.seq desc limit 1) as s on true
        where w.run_id = p_run_id
       union all
       -- A state that only time leads out of.
-      select m.path, 'waiting', 'timer', 'the state is left when its time is over', null, null, m.due_at
+      select m.path, 'waiting', 'timer', 'the state is left when its time is over', null, null, case when v_run.paused_at is null then m.due_at end
         from skein.timer m
        where m.run_id = p_run_id and m.kind = 'after'
          and not exists (select from skein.wait w where w.run_id = m.run_id and w.path = m.path)
@@ -140,6 +161,7 @@ begin
 end
 $$;
 
+
 -- Where a step stands in the tree of its run: file order, iterations and visits by number, what is inside after what it is inside of.
 create or replace function skein.step_order_v1(p_version_id bigint, p_path text) returns text[]
 language sql stable as $$
@@ -158,7 +180,7 @@ create or replace function skein.trace_run(p_run_id uuid, p_limit integer defaul
 returns table (
   level integer, kind text, run_id uuid, workflow text, step text, verb text, status text, wait_reason text, attempts integer,
   started_at timestamptz, ended_at timestamptz, duration_seconds numeric, error text, relation text)
-language plpgsql stable as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
   perform from skein.run r where r.run_id = p_run_id;
@@ -190,6 +212,10 @@ begin
                null::integer as attempts, coalesce(o.started_at, o.submitted_at) as started_at, o.ended_at, o.duration_seconds,
                o.error_message as error, b.relation, b.place
           from below b join skein.run_overview o on o.run_id = b.run_id
+        union all
+        select b.level + 1, 'letter', b.run_id, d.workflow, d.path, null, 'failed', null, null, d.at, d.at, null, d.failure::json ->> 'message',
+               d.kind, (b.place || array['~', d.letter_id::text]) collate "C"
+          from below b join skein.dead_letter d on d.run_id = b.run_id
         union all
         select b.level + cardinality(i.place), 'step', b.run_id, null, s.step, s.verb, s.status, s.wait_reason, s.attempt, s.started_at,
                s.finished_at, s.duration_seconds, s.error, null, (b.place || i.place) collate "C"

@@ -41,7 +41,8 @@ begin
                     skein.attempt_overview, skein.queue_depth, skein.worker_overview, skein.history_overview, skein.transition_overview,
                     skein.event_overview, skein.dead_letter_overview to skein_reader;
     -- What the views and an operator's questions need; they only read.
-    grant execute on function skein.now(), skein.collected_output_v1(uuid, text, text) to skein_reader;
+    grant execute on function skein.now(), skein.collected_output_v1(uuid, text, text), skein.explain_run(uuid, integer),
+                              skein.trace_run(uuid, integer), skein.draining_v1(uuid) to skein_reader;
   end if;
 end
 $$;

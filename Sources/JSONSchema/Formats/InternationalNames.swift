@@ -41,7 +41,8 @@ enum InternationalNames {
 
     // The label in its own letters, and its length in ASCII; nil where it is not valid.
     private static func checked(_ label: [Unicode.Scalar]) -> (name: [Unicode.Scalar], encodedLength: Int)? {
-        guard !label.isEmpty, label.first != "-", label.last != "-" else { return nil }
+        // In ASCII a label is never shorter. What follows looks around every letter, so that long ones are not looked at.
+        guard !label.isEmpty, label.count <= longestLabel, label.first != "-", label.last != "-" else { return nil }
         guard label.allSatisfy(\.isASCII) else {
             guard isUnicodeLabel(label), let encoded = Punycode.encoded(label), encoded.count + 4 <= longestLabel else { return nil }
             return (label, encoded.count + 4)

@@ -691,6 +691,15 @@ begin
       return;
     end if;
   end if;
+  -- A run that is over, or was never there, takes nothing any more: whoever looks at the event sees why.
+  if p_run_id is not null and not exists (select from skein.run r where r.run_id = p_run_id) then
+    insert into skein.event (event_id, namespace_id, name, run_id, source, source_id, actor, data, expires_at, state, decided_at, reason)
+    overriding system value
+    values (event_id, p_namespace_id, p_name, p_run_id, p_source, p_source_id, p_actor, p_data, v_expires_at, 'refused', clock_timestamp(),
+            coalesce((select 'run ' || e.run_id || ' has ended: it ' || e.status from skein.ended_run e where e.run_id = p_run_id),
+                     'there is no run ' || p_run_id));
+    return;
+  end if;
   insert into skein.event (event_id, namespace_id, name, run_id, key, correlation, source, source_id, actor, data, expires_at)
   overriding system value
   values (event_id, p_namespace_id, p_name, p_run_id, p_key, v_correlation, p_source, p_source_id, p_actor, p_data, v_expires_at);
@@ -699,16 +708,26 @@ end
 $$;
 
 -- Sends an event to one run. It is kept until a step of the run takes it. Answers with the event's number; the same p_id twice counts
--- once. SK004 when there is no such run, SK006 when it has ended.
+-- once, also after the run has ended. SK004 when there is no such run, SK006 when it has ended.
 create or replace function skein.signal(
   p_run_id uuid, p_name text, p_data jsonb default '{}', p_id text default null, p_actor text default null)
 returns bigint
 language plpgsql as $$
 declare
   v_namespace_id integer;
+  v_event_id     bigint;
 begin
   select namespace_id into v_namespace_id from skein.run where run_id = p_run_id;
   if not found then
+    -- Whoever sends again because the answer was lost gets the answer.
+    select k.event_id into v_event_id
+      from skein.ended_run e
+      join skein.event_key k on k.namespace_id = e.namespace_id and k.source = 'signal'
+       and k.id_hash = sha256(convert_to(p_run_id || E'\n' || p_id, 'UTF8'))
+     where e.run_id = p_run_id;
+    if found then
+      return v_event_id;
+    end if;
     raise exception 'run % has ended: it %', p_run_id, skein.ending_of_v1(p_run_id) using errcode = 'SK006';
   end if;
   return (skein.publish_v1(v_namespace_id, p_name, p_run_id, null, coalesce(p_data, 'null')::text, 'signal', p_id,
@@ -836,7 +855,8 @@ declare
   v_touched integer;
   v_all     integer := 0;
 begin
-  update skein.event e set state = 'expired', decided_at = clock_timestamp(), taken_by = null, taken_path = null
+  update skein.event e set state = 'expired', decided_at = clock_timestamp(), taken_by = null, taken_path = null,
+         reason = case when e.run_id is null then 'nobody took it in time' else 'the run ended before anybody took it' end
    where e.event_id in (
      select x.event_id from skein.event x
       where (x.state in ('buffered', 'offered') and x.run_id is not null and not exists (select from skein.run r where r.run_id = x.run_id))
@@ -1076,6 +1096,16 @@ begin
 end
 $$;
 
+-- How many attempts of a run, and of those below it that follow it, are with workers.
+create or replace function skein.draining_v1(p_run_id uuid) returns integer
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  with recursive tree as (
+    select p_run_id as run_id
+    union all
+    select c.run_id from tree t join skein.run c on c.parent_run_id = t.run_id where c.follows_parent)
+  select count(*)::integer from tree join skein.task k using (run_id) where k.state = 'leased'
+$$;
+
 -- The ending of a run that is not live; SK004 when there is no such run.
 create or replace function skein.ending_of_v1(p_run_id uuid) returns text
 language plpgsql stable as $$
@@ -1231,6 +1261,13 @@ begin
           json_strip_nulls(json_build_object('maxParallel', p_max_parallel, 'tolerate', p_tolerate))::text);
   return 'adjusted';
 end
+$$;
+
+-- A length of time as people read it: 1.5 s, 12 min.
+create or replace function skein.remaining_v1(p_time interval) returns text
+language sql immutable parallel safe as $$
+  select case when s.n < 90 then round(s.n, 1) || ' s' when s.n < 5400 then round(s.n / 60) || ' min' else round(s.n / 3600, 1) || ' h' end
+    from (select greatest(0, extract(epoch from p_time)) as n) as s
 $$;
 
 """#),
@@ -1618,7 +1655,7 @@ select r.run_id, n.name as namespace, v.name as workflow, v.version,
        r.parent_run_id, r.parent_path as parent_step, r.source_run_id, coalesce(r.root_run_id, r.run_id) as root_run_id, r.depth,
        r.paused_at, r.paused_by, r.pause_reason,
        case when r.paused_at is not null or r.cancel_requested_at is not null
-            then (select count(*)::integer from skein.task t where t.run_id = r.run_id and t.state = 'leased') else 0 end as draining
+            then skein.draining_v1(r.run_id) else 0 end as draining
   from skein.run r
   join skein.workflow_version v on v.version_id = r.version_id
   join skein.namespace n on n.namespace_id = r.namespace_id
@@ -1646,8 +1683,8 @@ select s.run_id, s.path as step, vs.verb, s.status::text as status, null::text a
   left join skein.worker_session w on w.session_id = s.session_id
 union all
 select t.run_id, t.path, 'agent',
-       case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end when 'waiting' then 'waiting' else 'running' end,
-       case when t.held and t.state in ('ready', 'waiting') then 'paused' when t.state = 'waiting' then 'backoff' end,
+       case when t.state = 'leased' then 'running' when t.held or t.state = 'waiting' then 'waiting' when t.state = 'ready' then 'ready' else 'running' end,
+       case when t.held and t.state <> 'leased' then 'paused' when t.state = 'waiting' then 'backoff' end,
        t.attempt, t.losses, coalesce(t.step_started_at, t.claimed_at), null,
        extract(epoch from clock_timestamp() - coalesce(t.step_started_at, t.claimed_at))::numeric(16, 3),
        w.worker, t.input::jsonb, null, null, null, t.fence, null, m.due_at
@@ -1656,16 +1693,20 @@ select t.run_id, t.path, 'agent',
   left join skein.timer m on m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff'
 union all
 select l.run_id, l.path, vs.verb,
-       case l.kind when 'pending' then 'pending' when 'sleep' then 'waiting' when 'wait' then 'waiting' when 'child' then 'waiting'
-            else case when m.kind is null then 'running' else 'waiting' end end,
+       case when l.kind = 'pending' then 'pending'
+            when l.kind in ('sleep', 'wait', 'child') or m.kind is not null or w.path is not null then 'waiting' else 'running' end,
        case when r.paused_at is not null and l.kind <> 'pending' then 'paused'
-            when l.kind = 'sleep' then 'timer' when l.kind = 'wait' then 'event' when l.kind = 'child' then 'child'
-            when m.kind = 'every' then 'timer' end,
+            when l.kind = 'sleep' then 'timer' when l.kind = 'child' then 'child'
+            when w.path is not null then 'event' when m.kind in ('every', 'after') then 'timer' end,
        0, 0, l.started_at, null,
        extract(epoch from clock_timestamp() - l.started_at)::numeric(16, 3), null, null, null, null, null, null, null, m.due_at
   from skein.live_step l
   join skein.run r on r.run_id = l.run_id
-  left join skein.timer m on m.run_id = l.run_id and m.path = l.path and m.kind in ('sleep', 'every', 'await_timeout')
+  left join lateral (
+    select k.kind, k.due_at from skein.timer k
+     where k.run_id = l.run_id and k.path = l.path and k.kind in ('sleep', 'every', 'after', 'await_timeout')
+     order by k.due_at limit 1) as m on true
+  left join skein.wait w on w.run_id = l.run_id and w.path = l.path
   left join skein.version_step vs on vs.version_id = r.version_id and vs.step_index = l.step_index;
 comment on view skein.step_overview is 'Steps of runs that have started or settled, with input, output and error.';
 
@@ -1744,7 +1785,9 @@ comment on view skein.transition_overview is 'Every transition of a state machin
 
 create or replace view skein.event_overview as
 select e.event_id, n.name as namespace, e.name as event, e.run_id, e.key, e.source, e.source_id, e.actor, e.data::jsonb as data, e.at,
-       e.state::text as status, e.taken_by, e.taken_path as taken_by_step, e.decided_at, e.reason, e.expires_at
+       e.state::text as status, e.taken_by, e.taken_path as taken_by_step, e.decided_at, e.reason, e.expires_at,
+       (select jsonb_agg(jsonb_build_object('run_id', d.run_id, 'step', d.path, 'at', d.at) order by d.at)
+          from skein.event_delivery d where d.event_id = e.event_id and d.is_consumed) as consumers
   from skein.event e join skein.namespace n using (namespace_id);
 comment on view skein.event_overview is 'Events and signals, and what became of them.';
 
@@ -1764,7 +1807,7 @@ comment on view skein.dead_letter_overview is 'What could not be done and waits 
 -- there is no such run.
 create or replace function skein.explain_run(p_run_id uuid, p_limit integer default 100)
 returns table (step text, status text, reason text, detail text, remedy text, since timestamptz, until timestamptz)
-language plpgsql stable as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   v_run      skein.run;
@@ -1778,11 +1821,22 @@ begin
     if not found then
       raise exception 'there is no run %', p_run_id using errcode = 'SK004';
     end if;
-    return query select null::text, v_ended.status::text, 'ended', 'the run has ended; it waits for nothing', null::text, v_ended.ended_at,
-                        null::timestamptz;
+    return query select null::text, v_ended.status::text, 'ended',
+                        case v_ended.status
+                          when 'succeeded' then 'the run succeeded; it waits for nothing'
+                          when 'cancelled' then 'the run was cancelled' || coalesce(': ' || v_ended.cancel_reason, '')
+                          else 'the run ' || case v_ended.status when 'timed_out' then 'timed out' else 'failed' end
+                               || coalesce(' at ' || (v_ended.failure::json ->> 'path'), '') || ': ' || coalesce(v_ended.failure::json ->> 'type', 'custom')
+                               || coalesce('/' || (v_ended.failure::json ->> 'code'), '') || coalesce(': ' || (v_ended.failure::json ->> 'message'), '') end,
+                        case when v_ended.status in ('failed', 'timed_out') then '`skein run trace ' || p_run_id || '` shows every step and attempt' end,
+                        v_ended.ended_at, null::timestamptz;
+    return query select d.path, 'failed', 'letter',
+                        'workflow ' || d.workflow || ' could not be started: ' || coalesce(d.failure::json ->> 'message', ''),
+                        'mend the cause and start it by hand: `skein run start ' || d.workflow || '`', d.at, null::timestamptz
+                   from skein.dead_letter d where d.run_id = p_run_id order by d.letter_id;
     return;
   end if;
-  select count(*)::integer into v_draining from skein.task where run_id = p_run_id and state = 'leased';
+  v_draining := skein.draining_v1(p_run_id);
 
   if v_run.quarantined_at is not null then
     return query select null::text, 'running', 'quarantined', 'the run was set aside because it could not be folded: ' || v_run.quarantine_reason,
@@ -1815,11 +1869,14 @@ begin
       select t.path as step,
              case t.state when 'ready' then case when t.held then 'waiting' else 'ready' end
                           when 'waiting' then 'waiting' else 'running' end as status,
-             case when t.held and t.state in ('ready', 'waiting') then case when v_run.paused_at is null then 'cancelling' else 'paused' end
+             case when t.held and t.state <> 'leased' then case when v_run.paused_at is null then 'cancelling' else 'paused' end
                   when t.state = 'ready' then case when w.alive = 0 then 'worker' else 'queue' end
                   when t.state = 'waiting' then 'backoff'
                   when t.state = 'leased' then 'agent' else 'coordinator' end as reason,
-             case when t.held and t.state in ('ready', 'waiting') then 'held with its run'
+             case when t.held and t.state = 'settled' then 'attempt ' || t.attempt || ' has ended (' || t.outcome || '); its result is kept for the resume'
+                  when t.held and t.state = 'waiting' and v_run.paused_at is not null
+                  then 'attempt ' || t.attempt || ' is due ' || skein.remaining_v1(m.due_at - v_run.paused_at) || ' after the resume'
+                  when t.held and t.state in ('ready', 'waiting') then 'held with its run'
                   when t.state = 'ready' and w.alive = 0 then 'no worker serves queue "' || q.name || '"'
                   when t.state = 'ready' then 'in queue "' || q.name || '", ' || w.alive || case w.alive when 1 then ' worker' else ' workers' end
                        || ' with ' || w.slots || ' slots serve it'
@@ -1829,13 +1886,13 @@ begin
                   when t.state = 'leased' then 'attempt ' || t.attempt || ' is with worker "' || s.worker || '"'
                        || case when s.lease_until < clock_timestamp() then ', whose lease ran out: it will be given to another' else '' end
                   else 'attempt ' || t.attempt || ' has ended (' || t.outcome || ') and waits for a coordinator' end as detail,
-             case when t.held and t.state in ('ready', 'waiting') then null
+             case when t.held and t.state <> 'leased' then null
                   when t.state = 'ready' and w.alive = 0 then 'start one: `skein-worker --queues ' || q.name || '`'
                   when t.state = 'ready' then 'it is claimed when a slot is free; start more workers for more slots'
                   when t.state = 'waiting' then null
                   when t.state = 'leased' then null else v_folders end as remedy,
              case t.state when 'ready' then t.ready_at when 'leased' then t.claimed_at when 'settled' then t.settled_at end as since,
-             m.due_at as until
+             case when v_run.paused_at is null then m.due_at end as until
         from skein.task t
         join skein.queue q on q.queue_id = t.queue_id
         left join skein.worker_session s on s.session_id = t.session_id
@@ -1855,27 +1912,34 @@ begin
              null, l.started_at, null
         from skein.live_step l where l.run_id = p_run_id and l.kind = 'pending'
       union all
-      select l.path, 'waiting', 'timer', 'sleeps', null, l.started_at, m.due_at
+      select l.path, 'waiting', 'timer',
+             'sleeps' || case when v_run.paused_at is not null and not m.is_absolute
+                              then ', ' || skein.remaining_v1(m.due_at - v_run.paused_at) || ' more after the resume' else '' end,
+             null, l.started_at, case when v_run.paused_at is null or m.is_absolute then m.due_at end
         from skein.live_step l left join skein.timer m on m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep'
        where l.run_id = p_run_id and l.kind = 'sleep'
       union all
-      select m.path, 'waiting', 'timer', 'the next iteration begins after `every`', null, null, m.due_at
+      select m.path, 'waiting', 'timer', 'the next iteration begins after `every`', null, null, case when v_run.paused_at is null then m.due_at end
         from skein.timer m where m.run_id = p_run_id and m.kind = 'every'
       union all
       select w.path, 'waiting', 'event',
              case when i.event_id is not null then 'event ' || i.event_id || ' came and waits for a coordinator'
-                  else 'waits for ' || coalesce('event ' || array_to_string(w.names, ' or '), 'any signal') || coalesce(' with key "' || w.key || '"', '') end,
+                  else coalesce('is in state "' || s.state || '" and ', '') || 'waits for '
+                       || coalesce('event ' || array_to_string(w.names, ' or '), 'a signal') || coalesce(' with key "' || w.key || '"', '') end,
              case when i.event_id is not null then v_folders
                   when w.key is not null then '`skein event emit ' || w.names[1] || ' --key ' || w.key || '`'
                   else '`skein run signal ' || p_run_id || ' ' || coalesce(w.names[1], 'NAME') || '`' end,
-             w.created_at, m.due_at
+             w.created_at, case when v_run.paused_at is null then m.due_at end
         from skein.wait w
         left join skein.inbox i on i.run_id = w.run_id and i.path = w.path and i.kind = 'event'
         left join skein.timer m on m.run_id = w.run_id and m.path = w.path and m.kind in ('after', 'await_timeout')
+        left join lateral (
+          select v.body::json ->> 'to' as state from skein.run_event v
+           where v.run_id = w.run_id and v.path = w.path and v.kind = 'transition' order by v.seq desc limit 1) as s on true
        where w.run_id = p_run_id
       union all
       -- A state that only time leads out of.
-      select m.path, 'waiting', 'timer', 'the state is left when its time is over', null, null, m.due_at
+      select m.path, 'waiting', 'timer', 'the state is left when its time is over', null, null, case when v_run.paused_at is null then m.due_at end
         from skein.timer m
        where m.run_id = p_run_id and m.kind = 'after'
          and not exists (select from skein.wait w where w.run_id = m.run_id and w.path = m.path)
@@ -1899,6 +1963,7 @@ begin
 end
 $$;
 
+
 -- Where a step stands in the tree of its run: file order, iterations and visits by number, what is inside after what it is inside of.
 create or replace function skein.step_order_v1(p_version_id bigint, p_path text) returns text[]
 language sql stable as $$
@@ -1917,7 +1982,7 @@ create or replace function skein.trace_run(p_run_id uuid, p_limit integer defaul
 returns table (
   level integer, kind text, run_id uuid, workflow text, step text, verb text, status text, wait_reason text, attempts integer,
   started_at timestamptz, ended_at timestamptz, duration_seconds numeric, error text, relation text)
-language plpgsql stable as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
   perform from skein.run r where r.run_id = p_run_id;
@@ -1949,6 +2014,10 @@ begin
                null::integer as attempts, coalesce(o.started_at, o.submitted_at) as started_at, o.ended_at, o.duration_seconds,
                o.error_message as error, b.relation, b.place
           from below b join skein.run_overview o on o.run_id = b.run_id
+        union all
+        select b.level + 1, 'letter', b.run_id, d.workflow, d.path, null, 'failed', null, null, d.at, d.at, null, d.failure::json ->> 'message',
+               d.kind, (b.place || array['~', d.letter_id::text]) collate "C"
+          from below b join skein.dead_letter d on d.run_id = b.run_id
         union all
         select b.level + cardinality(i.place), 'step', b.run_id, null, s.step, s.verb, s.status, s.wait_reason, s.attempt, s.started_at,
                s.finished_at, s.duration_seconds, s.error, null, (b.place || i.place) collate "C"
@@ -2014,7 +2083,8 @@ begin
                     skein.attempt_overview, skein.queue_depth, skein.worker_overview, skein.history_overview, skein.transition_overview,
                     skein.event_overview, skein.dead_letter_overview to skein_reader;
     -- What the views and an operator's questions need; they only read.
-    grant execute on function skein.now(), skein.collected_output_v1(uuid, text, text) to skein_reader;
+    grant execute on function skein.now(), skein.collected_output_v1(uuid, text, text), skein.explain_run(uuid, integer),
+                              skein.trace_run(uuid, integer), skein.draining_v1(uuid) to skein_reader;
   end if;
 end
 $$;
@@ -2133,7 +2203,8 @@ select s.run_id, s.path, s.status
   join (select run_id, version_id from skein.run union all select run_id, version_id from skein.ended_run) r using (run_id)
   join skein.version_step v on v.version_id = r.version_id and v.step_index = s.step_index
  where v.verb = 'agent' and s.fence is null
-   and (s.status = 'succeeded'
+   -- Where an error was caught, the result is the catch block's.
+   and ((s.status = 'succeeded' and not exists (select from skein.step c where c.run_id = s.run_id and c.path = s.path || '/catch' collate "C"))
         or (s.status = 'failed' and s.attempt > 0
             and not exists (select from skein.attempt a where a.run_id = s.run_id and a.path = s.path)));
 
