@@ -39,6 +39,20 @@ extension EndToEnd {
             #expect(run.code == 0, "\(run)")
         }
 
+        @Test("the documentation shows every example as it is, and names every pattern that is claimed")
+        func documented() throws {
+            let articles = try DocumentedBlock.articles(below: ProgramRun.repository.appending(path: "Sources"))
+            let shown = Set(try articles.flatMap { try DocumentedBlock.all(of: $0) }.filter { $0.language == "yaml" }.map(\.text))
+            for example in try ExampleFile.all(in: ExampleFile.folder) {
+                let source = try String(contentsOf: example.url, encoding: .utf8)
+                #expect(shown.contains(source), "\(example.name).yaml is not shown as it is")
+            }
+            let texts = try articles.map { try String(contentsOf: $0, encoding: .utf8) }
+            for pattern in try ExampleFile.all(in: Self.patterns) where pattern.expected["pattern"] != nil {
+                #expect(texts.contains { $0.contains("`\(pattern.name).yaml`") }, "\(pattern.name) is in no table")
+            }
+        }
+
         private func check(_ examples: [ExampleFile]) async throws {
             try await withCluster { cluster in
                 let settings = ["SKEIN_EXEC_ALLOW": "sh,cat,wc,tr,sort,sed,sha256sum"]
