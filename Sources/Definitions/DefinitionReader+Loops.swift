@@ -125,7 +125,7 @@ extension DefinitionReader {
     private mutating func maxParallel(_ field: Field) -> Int? {
         if let text = field.string {
             if text == "unlimited" { return nil }
-            unknownWord(text, of: ["unlimited"], at: field)
+            unknownWord(text, of: ["a whole number", "unlimited"], at: field)
             return 1
         }
         guard let number = integer(field, in: 0...10_000) else { return 1 }

@@ -109,7 +109,7 @@ struct DefinitionReader {
             reportKey(
                 .unknownKey, "\(vocabulary.what) has no key \(Wording.quoted(member.key))", member, in: field.path,
                 fix: suggestion.map { "did you mean \"\($0)\"?" }
-                    ?? "\(vocabulary.what) has \(Wording.either(vocabulary.names(in: options.parts)))")
+                    ?? "\(vocabulary.what) has \(Wording.some(vocabulary.names(in: options.parts), limit: 16))")
         }
         return Entries(field: field, vocabulary: vocabulary, members: members, parts: options.parts)
     }
