@@ -33,11 +33,13 @@ public final class AdminAPI: Sendable {
     ///   - pool: connections for requests. They should have a statement time-out.
     ///   - store: accepts runs.
     ///   - readiness: what is known of the database. Whoever makes it runs it.
-    ///   - wakeWorkers: called when runs were accepted, after their commit.
+    ///   - wakeWorkers: called when there may be tasks to claim again, after the commit that set them free.
+    ///   - noteSubmits: called with what runs that were accepted have left to do, after their commit.
     ///   - wakeFold: called when there is something to fold, after its commit.
     public init(
         _ configuration: AdminConfiguration, pool: PostgresPool, store: RunStore, readiness: Readiness, log: Logger, metrics: MetricsRegistry,
-        wakeWorkers: @escaping @Sendable () -> Void, wakeFold: @escaping @Sendable () -> Void
+        wakeWorkers: @escaping @Sendable () -> Void, wakeFold: @escaping @Sendable () -> Void,
+        noteSubmits: @escaping @Sendable (FoldReport) -> Void
     ) {
         self.configuration = configuration
         self.pool = pool
@@ -49,7 +51,7 @@ public final class AdminAPI: Sendable {
         reader = RunReader(pool)
         submitter = Submitter(
             store: store, database: pool.configuration, timeout: configuration.submitTimeout, log: log, metrics: metrics,
-            wakeWorkers: wakeWorkers, wakeFold: wakeFold)
+            note: noteSubmits)
         watcher = RunWatcher(reader, log: log)
         authenticator = Authenticator(pool, requiresKeys: configuration.requiresKeys, cacheTime: configuration.keyCacheTime)
         table = RouteTable(Self.routes)

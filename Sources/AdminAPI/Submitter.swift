@@ -43,22 +43,20 @@ final class Submitter: Sendable {
     private let store: RunStore
     private let database: PostgresConfiguration
     private let timeout: Duration
-    private let wakeWorkers: @Sendable () -> Void
-    private let wakeFold: @Sendable () -> Void
+    private let note: @Sendable (FoldReport) -> Void
     private let log: Logger
     private let metrics: MetricsRegistry
 
     init(
         store: RunStore, database: PostgresConfiguration, timeout: Duration, log: Logger, metrics: MetricsRegistry,
-        wakeWorkers: @escaping @Sendable () -> Void, wakeFold: @escaping @Sendable () -> Void
+        note: @escaping @Sendable (FoldReport) -> Void
     ) {
         self.store = store
         self.database = database
         self.timeout = timeout
         self.log = log
         self.metrics = metrics
-        self.wakeWorkers = wakeWorkers
-        self.wakeFold = wakeFold
+        self.note = note
     }
 
     /// Submits requests, at most `batchLimit` of them, in one transaction. When this returns, what was accepted is durable.
@@ -134,7 +132,7 @@ final class Submitter: Sendable {
     // A batch that the database refuses for a reason of its contents is halved until the one that is to blame stands alone.
     private func send(_ batch: [Waiting], on connection: PostgresConnection) async throws(PostgresError) {
         do throws(PostgresError) {
-            let answers = try await store.submit(batch.flatMap(\.requests), on: connection)
+            let answers = try await store.submit(batch.flatMap(\.requests), on: connection, note: note)
             var place = 0
             var accepted = 0
             for waiting in batch {
@@ -143,12 +141,7 @@ final class Submitter: Sendable {
                 waiting.continuation.resume(returning: .success(zip(own, waiting.hasOwnKey).map(Self.withoutOwnKey)))
                 for case .accepted(_, _, isReplay: false) in own { accepted += 1 }
             }
-            if accepted > 0 {
-                metrics.count(.runsSubmitted, by: accepted)
-                wakeWorkers()
-                // A run may begin with a wait, or have children that have ended already.
-                wakeFold()
-            }
+            if accepted > 0 { metrics.count(.runsSubmitted, by: accepted) }
         } catch {
             guard !error.isTransient else { throw error }
             if batch.count == 1 {

@@ -23,7 +23,7 @@ extension Coordinator {
                 failures = 0
                 if let next {
                     if next <= 0 {
-                        foldWakeup.signal()
+                        wakeFolds()
                         pause = .milliseconds(20)
                     } else {
                         pause = min(pause, .seconds(next))
@@ -49,7 +49,7 @@ extension Coordinator {
                     return (row.int32(0), row.int32(1))
                 }
                 failures = 0
-                if handed > 0 { foldWakeup.signal() }
+                if handed > 0 { wakeFolds() }
                 if looked > 0 { continue }
             } catch {
                 failures += 1
@@ -94,7 +94,7 @@ extension Coordinator {
                 }
                 if lost > 0 {
                     metrics.count(.tasksExpired, by: Int(lost))
-                    foldWakeup.signal()
+                    wakeFolds()
                 }
             } catch {
                 // After an outage everybody gets a full lease to come back; and the server may be another one.

@@ -7,7 +7,8 @@ import Telemetry
 import WorkflowModel
 
 extension Coordinator {
-    func foldUntilCancelled() async {
+    // One lane: it passes over the runs that another has locked, so a fold that takes its time holds up nobody but its own runs.
+    func fold(wokenBy wakeup: Wakeup) async {
         var connection: PostgresConnection?
         var failures = 0
         var idle: Duration = Self.shortestIdle
@@ -29,7 +30,7 @@ extension Coordinator {
                     idle = Self.shortestIdle
                     continue
                 }
-                await foldWakeup.wait(upTo: idle * Double.random(in: 0.75...1))
+                await wakeup.wait(upTo: idle * Double.random(in: 0.75...1))
                 idle = min(idle * 2, configuration.pollInterval)
             } catch {
                 failures += 1
@@ -47,9 +48,7 @@ extension Coordinator {
     private static let shortestIdle: Duration = .milliseconds(100)
 
     private func note(_ report: FoldReport, took duration: Duration) {
-        if report.tasksReady > 0 { wakeWorkers() }
-        if report.timersSet > 0 { timerWakeup.signal() }
-        if report.waitsToMatch > 0 { matchWakeup.signal() }
+        wake(for: report)
         guard report.runs > 0 else { return }
         metrics.observe(.foldDuration, duration: duration)
         metrics.observe(.foldBatchSize, size: report.inputs)

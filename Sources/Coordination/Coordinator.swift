@@ -15,7 +15,7 @@ public final class Coordinator: Service {
     public let store: RunStore
     /// Connections for everything but the fold.
     public let pool: PostgresPool
-    let foldWakeup = Wakeup()
+    let foldWakeups: [Wakeup]
     let timerWakeup = Wakeup()
     let matchWakeup = Wakeup()
     private let notifier: PostgresNotifier
@@ -31,6 +31,7 @@ public final class Coordinator: Service {
         self.metrics = metrics
         self.store = store
         self.pool = pool
+        foldWakeups = (0..<configuration.foldLanes).map { _ in Wakeup() }
         notifier = PostgresNotifier(configuration.database)
         listener = PostgresListener(configuration.database, channels: [WakeChannel.outcomes])
     }
@@ -42,7 +43,7 @@ public final class Coordinator: Service {
                 group.addTask { await self.notifier.run() }
                 group.addTask { await self.listener.run() }
                 group.addTask { await self.wakeOnNotifications() }
-                group.addTask { await self.foldUntilCancelled() }
+                for wakeup in self.foldWakeups { group.addTask { await self.fold(wokenBy: wakeup) } }
                 group.addTask { await self.fireTimers() }
                 group.addTask { await self.matchWaits() }
                 group.addTask { await self.reap() }
@@ -54,16 +55,32 @@ public final class Coordinator: Service {
     /// Says that there may be tasks to claim, once what made them ready is committed.
     public func wakeWorkers() { notifier.notify(WakeChannel.tasks) }
 
-    /// Says that there may be something to fold, once it is committed.
+    /// Says that there may be something to fold, once it is committed: an order, an event, what a resume has set free.
     public func wakeFold() {
-        foldWakeup.signal()
+        wakeFolds()
         matchWakeup.signal()
+        timerWakeup.signal()
+    }
+
+    /// Says what runs that were just submitted have left to do, once they are committed.
+    public func noteSubmits(_ report: FoldReport) { wake(for: report) }
+
+    func wakeFolds() {
+        for wakeup in foldWakeups { wakeup.signal() }
+    }
+
+    // Whoever has to do something about what a transaction has left.
+    func wake(for report: FoldReport) {
+        if report.tasksReady > 0 { wakeWorkers() }
+        if report.timersSet > 0 { timerWakeup.signal() }
+        if report.waitsToMatch > 0 { matchWakeup.signal() }
+        if report.ordersLeft > 0 { wakeFolds() }
     }
 
     private func wakeOnNotifications() async {
         for await _ in listener.notifications() {
             metrics.count(.notificationsReceived)
-            foldWakeup.signal()
+            wakeFolds()
         }
     }
 }

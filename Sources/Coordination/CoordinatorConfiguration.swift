@@ -8,6 +8,8 @@ public struct CoordinatorConfiguration: Sendable {
     public var database: PostgresConfiguration
     /// How many runs one fold locks at most.
     public var foldLimit: Int
+    /// How many folds may be under way at the same time, each on runs of its own.
+    public var foldLanes: Int
     /// How long the fold sleeps at most before it looks without having been woken.
     public var pollInterval: Duration
     /// How often leases are looked at.
@@ -19,12 +21,13 @@ public struct CoordinatorConfiguration: Sendable {
 
     /// How a coordinator works; what is not given is the default.
     public init(
-        database: PostgresConfiguration, foldLimit: Int = 200, pollInterval: Duration = .seconds(5),
+        database: PostgresConfiguration, foldLimit: Int = 200, foldLanes: Int = 2, pollInterval: Duration = .seconds(5),
         reapInterval: Duration = .seconds(1), lease: Duration = .seconds(10),
         historyRetention: Duration = .seconds(90 * 86_400)
     ) {
         self.database = database
         self.foldLimit = foldLimit
+        self.foldLanes = foldLanes
         self.pollInterval = pollInterval
         self.reapInterval = reapInterval
         self.lease = lease

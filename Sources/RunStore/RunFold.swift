@@ -99,6 +99,8 @@ struct FoldResult: Sendable {
 
     mutating func count(_ runs: [RunChange], _ changes: ChangeSet) {
         report.stepsSettled = changes.steps.count + changes.written
+        report.ordersLeft =
+            runs.count { $0.ending != nil && $0.relatives.isAwaited } + changes.refusedChildren.count + changes.childCancels.count
         report.waitsToMatch = changes.events.count + changes.emits.count + runs.count { !$0.waits.isEmpty }
         for run in runs {
             if let ending = run.ending { report.ended[ending.status, default: 0] += 1 }

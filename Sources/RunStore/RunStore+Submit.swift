@@ -82,10 +82,16 @@ extension RunStore {
     /// Accepts runs. The answers are aligned with the requests; when this returns, what was accepted is durable.
     ///
     /// Safe to repeat with the same keys when the outcome is unknown.
-    public func submit(_ requests: [SubmitRequest], on connection: PostgresConnection) async throws(PostgresError) -> [SubmitAnswer] {
-        try await connection.transaction { @Sendable db throws(PostgresError) in
+    ///
+    /// - Parameter note: is told what the new runs have left to do, once they are committed.
+    public func submit(
+        _ requests: [SubmitRequest], on connection: PostgresConnection, note: (FoldReport) -> Void = { _ in }
+    ) async throws(PostgresError) -> [SubmitAnswer] {
+        let result = try await connection.transaction { @Sendable db throws(PostgresError) in
             try self.submitLocked(requests, on: db)
-        }.finished(by: self)
+        }
+        note(result.fold.report)
+        return result.finished(by: self)
     }
 
     private func submitLocked(
@@ -139,8 +145,10 @@ extension RunStore {
                 refused[candidate.runID].map { .unusable("the run could not be started: \($0)") }
                 ?? .accepted(candidate.runID, version: candidate.version.number, isReplay: false)
         }
+        let runs = folds.map(\.change)
         result.fold.folds = folds
-        _ = try db.pipelineAndCommit(changes.statements(for: folds.map(\.change), now: now))
+        result.fold.count(runs, changes)
+        _ = try db.pipelineAndCommit(changes.statements(for: runs, now: now))
         return result
     }
 

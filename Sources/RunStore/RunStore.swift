@@ -33,6 +33,8 @@ public struct FoldReport: Sendable {
     public var tasksReady = 0
     /// Timers that were set.
     public var timersSet = 0
+    /// Runs for which there is something in the inbox now: their sub-workflows ended, or they are to be cancelled.
+    public var ordersLeft = 0
     /// Events and waits that somebody has to bring together.
     public var waitsToMatch = 0
     /// Steps that settled.
@@ -53,6 +55,7 @@ public struct FoldReport: Sendable {
         tasksReady += other.tasksReady
         timersSet += other.timersSet
         waitsToMatch += other.waitsToMatch
+        ordersLeft += other.ordersLeft
         stepsSettled += other.stepsSettled
         ended.merge(other.ended, uniquingKeysWith: +)
         refused += other.refused

@@ -36,6 +36,8 @@ extension Setting {
         key: "require.api.keys", kind: .boolean, fallback: nil,
         about: "Answer only to requests with a valid API key. Default: true, unless address is a loopback address.")
     package static let foldLimit = Setting(key: "fold.limit", kind: .integer(1...2000), fallback: "200", about: "How many runs one fold takes at most.")
+    package static let foldLanes = Setting(
+        key: "fold.lanes", kind: .integer(1...16), fallback: "2", about: "How many folds may be under way at the same time, each on runs of its own.")
     package static let poolSize = Setting(key: "pool.size", kind: .integer(1...200), fallback: "8", about: "How many database connections serve requests.")
     package static let connectionLimit = Setting(
         key: "connection.limit", kind: .integer(1...100_000), fallback: "10000", about: "How many HTTP connections may be open at a time.")
@@ -64,7 +66,7 @@ extension Setting {
     package static let ofEverybody = [config, databaseURL, logLevel, logFormat, pollInterval, lease, drainTimeout, allowNoop]
     package static let ofCoordinator =
         ofEverybody + [
-            address, port, requireApiKeys, foldLimit, poolSize, connectionLimit, inputLimit, bodyLimit, batchLimit, historyRetention, migrate,
+            address, port, requireApiKeys, foldLimit, foldLanes, poolSize, connectionLimit, inputLimit, bodyLimit, batchLimit, historyRetention, migrate,
         ]
     package static let ofWorker = ofEverybody + [namespace, name, queues, slots, execAllow]
     package static var all: [Setting] { ofCoordinator + [namespace, name, queues, slots, execAllow] }

@@ -27,6 +27,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(.poolSize) var poolSize: String?
     @Option(.connectionLimit) var connectionLimit: String?
     @Option(.foldLimit) var foldLimit: String?
+    @Option(.foldLanes) var foldLanes: String?
     @Option(.pollInterval) var pollInterval: String?
     @Option(.lease) var lease: String?
     @Option(.inputLimit) var inputLimit: String?
@@ -61,7 +62,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             options: [
                 (.config, config), (.databaseURL, databaseURL), (.address, address), (.port, port),
                 (.requireApiKeys, requireApiKeys.map(String.init)), (.migrate, migrate.map(String.init)), (.poolSize, poolSize),
-                (.connectionLimit, connectionLimit), (.foldLimit, foldLimit), (.pollInterval, pollInterval), (.lease, lease),
+                (.connectionLimit, connectionLimit), (.foldLimit, foldLimit), (.foldLanes, foldLanes), (.pollInterval, pollInterval), (.lease, lease),
                 (.inputLimit, inputLimit), (.bodyLimit, bodyLimit), (.batchLimit, batchLimit), (.historyRetention, historyRetention),
                 (.drainTimeout, drainTimeout),
                 (.logLevel, logLevel), (.logFormat, logFormat), (.allowNoop, allowNoop.map(String.init)),

@@ -40,7 +40,8 @@ struct CoordinatorProcess {
         corePool = PostgresPool(database, size: Self.corePoolSize)
         let coordinator = Coordinator(
             CoordinatorConfiguration(
-                database: database, foldLimit: settings.integer(.foldLimit), pollInterval: settings.duration(.pollInterval),
+                database: database, foldLimit: settings.integer(.foldLimit), foldLanes: settings.integer(.foldLanes),
+                pollInterval: settings.duration(.pollInterval),
                 lease: settings.duration(.lease), historyRetention: settings.duration(.historyRetention)), pool: corePool, log: log, metrics: metrics)
         self.coordinator = coordinator
         var requests = database
@@ -52,7 +53,7 @@ struct CoordinatorProcess {
                 requiresKeys: Self.requiresKeys(settings), inputLimit: settings.integer(.inputLimit),
                 bodyLimit: settings.integer(.bodyLimit), batchLimit: settings.integer(.batchLimit), allowNoop: settings.isOn(.allowNoop),
                 version: Release.version), pool: apiPool, store: coordinator.store, readiness: readiness, log: Logger(label: "skein.api"),
-            metrics: metrics, wakeWorkers: { coordinator.wakeWorkers() }, wakeFold: { coordinator.wakeFold() })
+            metrics: metrics, wakeWorkers: { coordinator.wakeWorkers() }, wakeFold: { coordinator.wakeFold() }, noteSubmits: { coordinator.noteSubmits($0) })
         announcement = Announcement(address: address)
     }
 

@@ -49,7 +49,7 @@ final class Service: Sendable {
         store = RunStore()
         readiness = Readiness(settings, log: log)
         api = AdminAPI(
-            configuration, pool: pool, store: store, readiness: readiness, log: log, metrics: metrics, wakeWorkers: {}, wakeFold: {})
+            configuration, pool: pool, store: store, readiness: readiness, log: log, metrics: metrics, wakeWorkers: {}, wakeFold: {}, noteSubmits: { _ in })
     }
 
     /// Runs `body` against a service whose background work goes on meanwhile.
