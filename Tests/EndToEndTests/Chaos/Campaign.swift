@@ -97,6 +97,7 @@ final class Clients: Sendable {
     private let campaign: Campaign
     private let accepted = Mutex<[Int: String]>([:])
     private let pauses = Mutex(0)
+    private let haveAllStarted = Mutex(false)
     private static let batch = 50
 
     init(_ cluster: Cluster, _ campaign: Campaign) {
@@ -109,6 +110,7 @@ final class Clients: Sendable {
 
     /// Starts runs until there are enough, or the time is over.
     func work() async throws {
+        defer { haveAllStarted.withLock { $0 = true } }
         var generator = SeededGenerator(seed: campaign.seed &+ 1)
         let end = campaign.time.map { ContinuousClock.now + $0 }
         var next = 0
@@ -134,7 +136,9 @@ final class Clients: Sendable {
         guard campaign.isMixed else { return }
         var generator = SeededGenerator(seed: campaign.seed &+ 3)
         var sent: Set<Int> = []
-        while sent.count < campaign.runs {
+        while true {
+            // Whoever was accepted before this is sent its signals in this round.
+            let isLastRound = haveAllStarted.withLock { $0 }
             for (number, run) in runs.sorted(by: { $0.key < $1.key }) where !sent.contains(number) {
                 for k in 0..<Mixture(number: number).signals {
                     try await order(run, "signal", ["name": .string(Mixture.signal), "data": ["k": .int(Int64(k + 1))], "id": .string("\(number)-\(k)")], &generator)
@@ -144,6 +148,7 @@ final class Clients: Sendable {
                 }
                 sent.insert(number)
             }
+            if isLastRound { return }
             try await Task.sleep(for: .milliseconds(200))
         }
     }

@@ -94,10 +94,10 @@ struct Verdict {
         var notAnswered: [String] = [], otherResult: [String] = [], notHighest: [String] = [], unexplained: [String] = [], retried: [String] = []
         var committed: Set<Place> = []
         let rows = try await cluster.query("select run_id::text, path, fence, attempt, output, status::text from skein.step where fence is not null")
-        // Losers of a join: cancelled, whether or not their agent was called.
-        var cancelled: Set<Place> = []
-        for row in try await cluster.query("select run_id::text, path from skein.step where status = 'cancelled'") {
-            cancelled.insert(Place(run: row.text(0), step: row.text(1)))
+        // Losers of a join, cancelled whether or not their agent was called; and steps whose failure a catch block has settled.
+        var otherwise: Set<Place> = []
+        for row in try await cluster.query("select run_id::text, path from skein.step where fence is null") {
+            otherwise.insert(Place(run: row.text(0), step: row.text(1)))
         }
         for row in rows {
             let place = Place(run: row.text(0), step: row.text(1))
@@ -113,12 +113,15 @@ struct Verdict {
             if row.int32(3) != 1 { retried.append("\(place) attempt \(row.int32(3))") }
         }
         steps = rows.count
+        for place in otherwise {
+            unexplained += (callsOf[place] ?? []).filter { others[place]?.contains($0.fence) != true }.map { "\(place) fence \($0.fence)" }
+        }
         violate("steps with two committed results", rows.count == committed.count ? [] : ["\(rows.count - committed.count)"])
         violate("results whose fence the agent never answered", notAnswered)
         violate("results that are another attempt's", otherResult)
         violate("results below a fence that was granted later", notHighest)
         violate("calls without an attempt", unexplained)
-        violate("calls of steps that have no result", callsOf.keys.filter { !committed.contains($0) && !cancelled.contains($0) }.map(\.description))
+        violate("calls of steps that have no result", callsOf.keys.filter { !committed.contains($0) && !otherwise.contains($0) }.map(\.description))
         violate("attempts used up although the agent never failed", retried)
     }
 
