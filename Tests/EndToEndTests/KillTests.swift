@@ -21,8 +21,26 @@ extension EndToEnd {
         @Test("every accepted run ends once, and each step's result is committed once, whatever is killed, stopped or taken away")
         func kill() async throws {
             let campaign = try Campaign.fromEnvironment()
+            try await carryOut(campaign) { verdict, clients in
+                #expect(verdict.zombiesRefused >= 1, "void: no late result was refused")
+                #expect(verdict.steps == clients.runs.count * Campaign.stepsPerRun)
+            }
+        }
+
+        @Test("loops, forks, sub-workflows, chains, catch blocks, state machines and waits come out as they must under the same faults, paused and resumed meanwhile")
+        func mixture() async throws {
+            var campaign = try Campaign.fromEnvironment()
+            campaign.isMixed = true
+            campaign.runs = 180
+            try await carryOut(campaign) { _, clients in
+                print("kill: runs were paused and resumed \(clients.pauseCount) times")
+                #expect(clients.pauseCount > 0)
+            }
+        }
+
+        private func carryOut(_ campaign: Campaign, then expect: (Verdict, Clients) -> Void) async throws {
             print("kill: SKEIN_SEED=\(campaign.seed)" + (campaign.mutant.map { " SKEIN_MUTANT=\($0.rawValue)" } ?? ""))
-            let agent = try await AgentServer.start(Campaign.agent)
+            let agent = try await AgentServer.start(campaign.agent)
             try await withCluster(.ownServer) { cluster in
                 if let mutant = campaign.mutant {
                     let connection = try await cluster.connect()
@@ -34,7 +52,8 @@ extension EndToEnd {
                 ]
                 for _ in 0..<campaign.coordinators { try await cluster.startCoordinator(settings: settings) }
                 for _ in 0..<campaign.workers { try await cluster.startWorker(settings: settings) }
-                try await cluster.client().apply("weave", Campaign.definition(agent.url()))
+                let client = try await cluster.client()
+                for (name, source) in campaign.definitions(agent.url()) { try await client.apply(name, source) }
 
                 let clients = Clients(cluster, campaign)
                 let nemesis = try Nemesis(cluster, agent, campaign)
@@ -44,7 +63,7 @@ extension EndToEnd {
                 try await allEnded(cluster, clients, within: .seconds(60))
                 let ended = ContinuousClock.now
 
-                let verdict = try await Verdict.on(cluster, agent, clients)
+                let verdict = try await Verdict.on(cluster, agent, clients, campaign)
                 print(
                     """
                     kill: \(clients.runs.count) runs, \(verdict.steps) steps, \(verdict.calls) calls (\(verdict.duplicates) duplicates), \
@@ -58,8 +77,7 @@ extension EndToEnd {
                 try #require(nemesis.kills >= Self.fewestKills, "void: too few kills")
                 try #require(nemesis.count(.pauseWorker) >= 1 && nemesis.count(.crashDatabase) >= 1, "void: not every kind of fault happened")
                 try #require((verdict.attempts["lost"] ?? 0) > 0, "void: no worker was lost with a task")
-                try #require(verdict.zombiesRefused >= 1, "void: no late result was refused")
-                #expect(verdict.steps == clients.runs.count * Campaign.stepsPerRun)
+                expect(verdict, clients)
             }
         }
 
@@ -67,7 +85,11 @@ extension EndToEnd {
         private func torment(_ cluster: Cluster, _ clients: Clients, _ nemesis: Nemesis, _ campaign: Campaign) async throws {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await nemesis.work() }
+                group.addTask { try await clients.pause() }
+                let signals = Task { try await clients.signal() }
                 try await clients.work()
+                // Signals that were promised are sent, whatever becomes of the rest.
+                try await signals.value
                 if campaign.time == nil {
                     let end = ContinuousClock.now + campaign.longestFaults
                     while ContinuousClock.now < end {

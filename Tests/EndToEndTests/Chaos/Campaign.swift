@@ -21,6 +21,8 @@ struct Campaign: Sendable {
     var isHarsh: Bool { time != nil }
     /// The planted fault that this campaign has to find.
     var mutant: Mutant?
+    /// Whether the runs are of all constructs, are sent signals, and are paused and resumed meanwhile; otherwise they are all graphs.
+    var isMixed = false
 
     /// The campaign that the environment asks for: `SKEIN_SEED`, `SKEIN_KILL_MINUTES`, `SKEIN_MUTANT`.
     static func fromEnvironment() throws -> Campaign {
@@ -38,8 +40,19 @@ struct Campaign: Sendable {
 
     static let stepsPerRun = 8
 
+    /// The agent that the workflows call.
+    var agent: AgentServer.Script { isMixed ? Mixture.agent : Self.loom }
+
+    /// The workflows, those first that others start.
+    func definitions(_ agent: String) -> [(name: String, source: String)] {
+        isMixed ? Mixture.definitions(agent) : [("weave", Self.definition(agent))]
+    }
+
+    /// The workflow of the run with this number.
+    func workflow(_ number: Int) -> String { isMixed ? Mixture(number: number).rawValue : "weave" }
+
     /// Eight calls: two that fan out and come together, and one at the side.
-    static func definition(_ agent: String) -> String {
+    private static func definition(_ agent: String) -> String {
         """
         workflow: weave
         agents: { loom: { kind: http, url: "\(agent)" } }
@@ -57,7 +70,7 @@ struct Campaign: Sendable {
     }
 
     /// 0.2 to 2 s, the same for every call with the same key.
-    static let agent: AgentServer.Script = { call in
+    private static let loom: AgentServer.Script = { call in
         let hash = call.key.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
         return .reply(["key": .string(call.key), "fence": .int(call.fence)], after: .milliseconds(200 + Int(hash >> 32) % 1801))
     }
@@ -83,6 +96,8 @@ final class Clients: Sendable {
     private let cluster: Cluster
     private let campaign: Campaign
     private let accepted = Mutex<[Int: String]>([:])
+    private let pauses = Mutex(0)
+    private let haveAllStarted = Mutex(false)
     private static let batch = 50
 
     init(_ cluster: Cluster, _ campaign: Campaign) {
@@ -95,6 +110,7 @@ final class Clients: Sendable {
 
     /// Starts runs until there are enough, or the time is over.
     func work() async throws {
+        defer { haveAllStarted.withLock { $0 = true } }
         var generator = SeededGenerator(seed: campaign.seed &+ 1)
         let end = campaign.time.map { ContinuousClock.now + $0 }
         var next = 0
@@ -112,6 +128,63 @@ final class Clients: Sendable {
                 next += count
                 room -= count
             }
+        }
+    }
+
+    /// Sends every run the signals that it waits for, in order, each until it was accepted; a second time with the same id has no effect.
+    func signal() async throws {
+        guard campaign.isMixed else { return }
+        var generator = SeededGenerator(seed: campaign.seed &+ 3)
+        var sent: Set<Int> = []
+        while true {
+            // Whoever was accepted before this is sent its signals in this round.
+            let isLastRound = haveAllStarted.withLock { $0 }
+            for (number, run) in runs.sorted(by: { $0.key < $1.key }) where !sent.contains(number) {
+                for k in 0..<Mixture(number: number).signals {
+                    try await order(run, "signal", ["name": .string(Mixture.signal), "data": ["k": .int(Int64(k + 1))], "id": .string("\(number)-\(k)")], &generator)
+                    if Bool.random(using: &generator) {
+                        try await order(run, "signal", ["name": .string(Mixture.signal), "data": ["k": .int(Int64(k + 1))], "id": .string("\(number)-\(k)")], &generator)
+                    }
+                }
+                sent.insert(number)
+            }
+            if isLastRound { return }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    /// Pauses some runs for a while, again and again, until the task is cancelled; none of them is paused at the end.
+    func pause() async throws {
+        guard campaign.isMixed else { return }
+        var generator = SeededGenerator(seed: campaign.seed &+ 4)
+        while !Task.isCancelled {
+            let chosen = runs.sorted { $0.key < $1.key }.shuffled(using: &generator).prefix(Self.pausedAtOnce).map(\.value)
+            for run in chosen { try await order(run, "pause", [:], &generator) }
+            try? await Task.sleep(for: .milliseconds(Int.random(in: 500...2500, using: &generator)))
+            for run in chosen { try await order(run, "resume", [:], &generator) }
+            pauses.withLock { $0 += chosen.count }
+        }
+    }
+
+    /// How many times a run was paused and resumed.
+    var pauseCount: Int { pauses.withLock { $0 } }
+    private static let pausedAtOnce = 8
+
+    // Asks whichever coordinator answers until one has. A run that has ended, or that is not paused (any more), is an answer as well. What was
+    // begun is finished even when the campaign is over, so that no run stays paused: hence the detached tasks.
+    private func order(_ run: String, _ verb: String, _ body: JSONValue, _ generator: inout SeededGenerator) async throws {
+        while true {
+            let port = cluster.coordinators.compactMap(\.knownPort).randomElement(using: &generator)
+            let answer: AdminAnswer? = await Task.detached {
+                guard let port else { return nil }
+                return try? await AdminClient(port: port).request(
+                    "POST", "/api/v1/runs/\(run):\(verb)", body: body.compactText, timeout: .seconds(5))
+            }.value
+            if let answer {
+                if answer.status < 300 || answer.status == 409 { return }
+                guard answer.status >= 500 else { throw HarnessError("\(verb) of \(run) was refused: \(answer)") }
+            }
+            await Task.detached { try? await Task.sleep(for: .milliseconds(100)) }.value
         }
     }
 
@@ -134,7 +207,7 @@ final class Clients: Sendable {
         while !missing.isEmpty {
             let order = missing.sorted()
             let requests = order.map { number -> JSONValue in
-                ["workflow": "weave", "input": ["n": .int(Int64(number))], "key": .string("run-\(number)")]
+                ["workflow": .string(campaign.workflow(number)), "input": ["n": .int(Int64(number))], "key": .string("run-\(number)")]
             }
             let body = (["runs": .array(requests)] as JSONValue).compactText
             let port = cluster.coordinators.compactMap(\.knownPort).randomElement(using: &generator)

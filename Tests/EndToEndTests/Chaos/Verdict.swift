@@ -26,18 +26,43 @@ struct Verdict {
     }
 
     /// Looks at everything. The cluster must be quiet.
-    static func on(_ cluster: Cluster, _ agent: AgentServer, _ clients: Clients) async throws -> Verdict {
+    static func on(_ cluster: Cluster, _ agent: AgentServer, _ clients: Clients, _ campaign: Campaign) async throws -> Verdict {
         var verdict = Verdict()
         let runs = clients.runs
         verdict.violate("not every run has one id of its own", Set(runs.values).count == runs.count ? [] : ["\(runs.count)"])
 
         // Every accepted run is there, and succeeded.
         var endings: [String: String] = [:]
-        for row in try await cluster.query("select run_id::text, status::text || coalesce(' ' || failure, '') from skein.ended_run") {
+        var others: [String: [String]] = [:]
+        var outputs: [String: JSONValue] = [:]
+        for row in try await cluster.query(
+            """
+            select e.run_id::text, e.status::text || coalesce(' ' || e.failure, ''), e.output, v.name
+              from skein.ended_run e join skein.workflow_version v using (version_id)
+            """)
+        {
+            // What others have started is counted, not looked up by id.
+            if Mixture.others.contains(where: { $0.workflow == row.text(3) }) {
+                others[row.text(3), default: []].append(row.text(1))
+                continue
+            }
             endings[row.text(0)] = row.text(1)
+            outputs[row.text(0)] = row.textOrNull(2).flatMap { try? JSONValue(parsing: $0) }
         }
         verdict.violate("accepted runs that did not succeed", runs.values.filter { endings[$0] != "succeeded" }.map { "\($0): \(endings[$0] ?? "not ended")" })
         verdict.violate("runs that nobody asked for", Set(endings.keys).subtracting(runs.values).sorted())
+        if campaign.isMixed {
+            verdict.violate(
+                "outputs that are not what the workflow computes",
+                runs.filter { outputs[$0.value] != Mixture(number: $0.key).output($0.key) }
+                    .map { "\(Mixture(number: $0.key).rawValue) \($0.key) \($0.value): \(outputs[$0.value]?.compactText ?? "none")" })
+            for (workflow, parent, count) in Mixture.others {
+                let found = others[workflow] ?? []
+                let wanted = runs.keys.count { Mixture(number: $0) == parent } * count
+                verdict.violate("runs of \(workflow) that did not succeed", found.filter { $0 != "succeeded" })
+                verdict.violate("runs of \(workflow): \(found.count) instead of", found.count == wanted ? [] : ["\(wanted)"])
+            }
+        }
         verdict.violate("keys that gave another run later", try await clients.differingAnswers().map { "run-\($0)" })
         verdict.violations += try await cluster.violations()
 
@@ -68,7 +93,12 @@ struct Verdict {
         }
         var notAnswered: [String] = [], otherResult: [String] = [], notHighest: [String] = [], unexplained: [String] = [], retried: [String] = []
         var committed: Set<Place> = []
-        let rows = try await cluster.query("select run_id::text, path, fence, attempt, output from skein.step where fence is not null")
+        let rows = try await cluster.query("select run_id::text, path, fence, attempt, output, status::text from skein.step where fence is not null")
+        // Losers of a join, cancelled whether or not their agent was called; and steps whose failure a catch block has settled.
+        var otherwise: Set<Place> = []
+        for row in try await cluster.query("select run_id::text, path from skein.step where fence is null") {
+            otherwise.insert(Place(run: row.text(0), step: row.text(1)))
+        }
         for row in rows {
             let place = Place(run: row.text(0), step: row.text(1))
             let fence = row.int64(2)
@@ -76,19 +106,22 @@ struct Verdict {
             committed.insert(place)
             if !answers.contains(where: { $0.fence == fence && $0.answered != nil }) { notAnswered.append("\(place) fence \(fence)") }
             let output = row.textOrNull(4).flatMap { try? JSONValue(parsing: $0) }
-            if output?["fence"]?.intValue != fence { otherResult.append("\(place) fence \(fence): \(row.textOrNull(4) ?? "null")") }
+            if row.text(5) == "succeeded", output?["fence"]?.intValue != fence { otherResult.append("\(place) fence \(fence): \(row.textOrNull(4) ?? "null")") }
             if answers.contains(where: { $0.fence > fence }) { notHighest.append("\(place) fence \(fence)") }
             let known = (others[place] ?? []).union([fence])
             unexplained += answers.filter { !known.contains($0.fence) }.map { "\(place) fence \($0.fence)" }
             if row.int32(3) != 1 { retried.append("\(place) attempt \(row.int32(3))") }
         }
         steps = rows.count
+        for place in otherwise {
+            unexplained += (callsOf[place] ?? []).filter { others[place]?.contains($0.fence) != true }.map { "\(place) fence \($0.fence)" }
+        }
         violate("steps with two committed results", rows.count == committed.count ? [] : ["\(rows.count - committed.count)"])
         violate("results whose fence the agent never answered", notAnswered)
         violate("results that are another attempt's", otherResult)
         violate("results below a fence that was granted later", notHighest)
         violate("calls without an attempt", unexplained)
-        violate("calls of steps that have no result", callsOf.keys.filter { !committed.contains($0) }.map(\.description))
+        violate("calls of steps that have no result", callsOf.keys.filter { !committed.contains($0) && !otherwise.contains($0) }.map(\.description))
         violate("attempts used up although the agent never failed", retried)
     }
 

@@ -59,6 +59,20 @@ struct AdminClient: Sendable {
         return try await request("POST", "/api/v1/runs", body: body.compactText)
     }
 
+    /// Sends a run an event.
+    func signal(_ run: String, _ event: String, data: JSONValue = [:], id: String? = nil) async throws -> AdminAnswer {
+        var body = JSONObject()
+        body["name"] = .string(event)
+        body["data"] = data
+        if let id { body["id"] = .string(id) }
+        return try await order(run, "signal", .object(body))
+    }
+
+    /// Asks for something to be done with a run: `pause`, `resume`, `cancel`.
+    func order(_ run: String, _ verb: String, _ body: JSONValue = [:]) async throws -> AdminAnswer {
+        try await request("POST", "/api/v1/runs/\(run):\(verb)", body: body.compactText)
+    }
+
     func run(_ id: String) async throws -> JSONValue { try await get("/api/v1/runs/\(id)").json }
 
     /// The run once it has ended.

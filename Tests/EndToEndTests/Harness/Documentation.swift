@@ -114,6 +114,7 @@ final class BackgroundProgram: Sendable {
     }
 
     var isRunning: Bool { process.isRunning }
+    var processID: Int32 { process.processIdentifier }
     /// What it has printed so far.
     var printed: String { (try? String(contentsOf: file, encoding: .utf8)) ?? "" }
     /// How it ended, once it has.
