@@ -7,9 +7,6 @@ import WorkflowModel
     @Test("a control-flow pattern does what is expected of it", arguments: Example.all(in: Example.patterns))
     func patterns(example: Example) throws { try example.play() }
 
-    @Test("an example does what is expected of it", arguments: Example.all(in: Example.examples))
-    func examples(example: Example) throws { try example.play() }
-
     @Test("there are enough patterns, each of another number")
     func variety() throws {
         let numbers = try Example.all(in: Example.patterns).compactMap { try $0.expected["pattern"]?.stringValue }
