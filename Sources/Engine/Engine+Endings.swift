@@ -11,7 +11,8 @@ extension Frame {
         }
         switch facts.ending {
         case .failed(let failure), .timedOut(let failure): try failScope(instance, facts, failure)
-        case .cancelled, .succeeded: settleScope(instance, facts, SettledFacts(status: .cancelled, failure: Self.cancellation, finishedAt: now))
+        case .cancelled, .succeeded:
+            settleScope(instance, facts, SettledFacts(status: .cancelled, failure: Self.cancellation, finishedAt: now))
         case .satisfied, nil: try succeed(instance, facts)
         }
     }
