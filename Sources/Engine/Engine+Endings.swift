@@ -153,7 +153,7 @@ extension Frame {
         var ending = RunEnding(status: .succeeded, output: nil, failure: nil, at: now)
         switch facts.ending {
         // A machine that is the whole workflow may end it as cancelled.
-        case .failed(let failure) where failure.type == .cancelled && program.nodes[0].path == failure.path && isMachine(0):
+        case .failed(let failure) where failure.type == .cancelled && program.isMachine && program.nodes[0].path == failure.path:
             ending.status = .cancelled
             ending.failure = failure
         case .failed(let failure):
@@ -188,8 +188,6 @@ extension Frame {
         commands.append(.end(ending))
         for start in chained { commands.append(.chain(start)) }
     }
-
-    private func isMachine(_ node: Int) -> Bool { if case .machine = program.nodes[node].verb { true } else { false } }
 
     // The loop whose result is the run's: it never passes through here.
     private func loopAtTheEnd() throws(Rejection) -> StepPath? {

@@ -17,6 +17,8 @@ public final class Program: Sendable {
     let chains: [ChainStart.Trigger: [ChainPlan]]
     /// Whether a run can have more steps than the definition: it has a loop or a state machine. Such a run is never loaded whole.
     public let isDynamic: Bool
+    // Whether the whole workflow is one state machine.
+    let isMachine: Bool
     private let indexByPath: [StepPath: Int]
 
     /// Compiles a definition. A definition that the decoder accepted compiles; the error is for everything else.
@@ -26,6 +28,7 @@ public final class Program: Sendable {
         try builder.resolve()
         self.definition = definition
         let here = builder.rootMachine
+        isMachine = here != nil
         if let template = definition.output {
             output = try builder.evaluation(of: template, inside: here, place: "output")
             builder.mark(output?.reads)
