@@ -66,7 +66,10 @@ package enum WorkflowFiles {
                 continue
             }
             let below = (FileManager.default.enumerator(atPath: argument)?.compactMap { $0 as? String } ?? []).sorted()
-            let found = below.filter { path in extensions.contains(String(path.split(separator: ".").last ?? "")) && !path.hasPrefix(".") }
+            // What a test compares a run with may stand beside the workflow.
+            let found = below.filter { path in
+                extensions.contains(String(path.split(separator: ".").last ?? "")) && !path.hasPrefix(".") && !path.hasSuffix(".expected.json")
+            }
             if found.isEmpty {
                 throw CommandFailure(
                     .notFound, "there are no workflow files below \(argument)", fix: "workflow files end in .yaml, .yml or .json")
