@@ -28,7 +28,7 @@ extension Frame {
             if block.live == 0 { agenda.append(.drained(around)) }
             return
         }
-        if settled.status == .failed, !program.nodes[step.node].continuesOnError {
+        if settled.status == .failed, !continues(after: settled, step) {
             var failure = settled.failure ?? Failure(type: .custom, message: "the step failed")
             if failure.path == nil { failure.path = step.path }
             block.ending = .failed(failure)
@@ -37,6 +37,7 @@ extension Frame {
                 ending = try cancelLive(in: around, ending, except: step, sparesCleanup: true)
             }
             keep(around, ending)
+            skipUnstarted(after: step, plan, in: around)
             if ending.live == 0 { agenda.append(.drained(around)) }
             return
         }
@@ -59,6 +60,12 @@ extension Frame {
                 agenda.append(.quiesced(around))
             }
         }
+    }
+
+    // Whether a failure is one with which things go on.
+    func continues(after settled: SettledFacts, _ step: Instance) -> Bool {
+        program.nodes[step.node].continuesOnError
+            || (program.nodes[step.node].continuesOnTimeout && settled.failure?.code == Self.awaitTimeoutCode)
     }
 
     // Tells the dependents of a graph's step, and starts or skips those that have nothing left to wait for.
@@ -119,6 +126,21 @@ extension Frame {
         }
     }
 
+    // What a failing block will never start is skipped, so that everybody sees it; what cleans up has its turn later.
+    private mutating func skipUnstarted(after step: Instance, _ plan: BlockPlan, in around: Instance?) {
+        for node in plan.children where !program.nodes[node].isCleanup {
+            if plan.kind == .sequence, program.nodes[node].ordinal <= program.nodes[step.node].ordinal { continue }
+            let child = child(node, of: around)
+            switch facts(of: child.path) {
+            // Of a sequence nothing is known of what comes later, because there is nothing to know.
+            case nil: if plan.kind == .graph { continue }
+            case .notStarted: break
+            case .live, .task, .settled: continue
+            }
+            record(child, SettledFacts(status: .skipped, finishedAt: now))
+        }
+    }
+
     // MARK: Cleaning up
 
     // Nothing of an ending scope is live any more: a failing block runs the steps that are for that, everything else has ended.
@@ -142,11 +164,7 @@ extension Frame {
             let needs = program.nodes[node].needs
             // One cleaning step waits for another; a step that will never run is waited for by nobody.
             if needs.contains(where: { program.nodes[$0].isCleanup && settled[$0] == nil }) { continue }
-            let concerns = needs.isEmpty || needs.contains { need in
-                guard let facts = settled[need] else { return true }
-                return facts.status == .cancelled || (facts.status == .failed && !program.nodes[need].continuesOnError)
-            }
-            if program.nodes[node].when == .failure, !concerns {
+            if program.nodes[node].when == .failure, !needs.isEmpty, !followsFailure(node, settled) {
                 settle(children[position], SettledFacts(status: .skipped, finishedAt: now), wasLive: false)
             } else {
                 agenda.append(.start(children[position]))
@@ -155,6 +173,21 @@ extension Frame {
             if plan.kind == .sequence { break }
         }
         return found
+    }
+
+    // Whether something that a step needs has failed, was cancelled, or never ran because of that.
+    private func followsFailure(_ node: Int, _ settled: [Int: SettledFacts]) -> Bool {
+        var open = program.nodes[node].needs
+        var seen = Set(open)
+        while let need = open.popLast() {
+            switch settled[need]?.status {
+            case .cancelled, nil: return true
+            case .failed where !program.nodes[need].continuesOnError: return true
+            case .skipped: for next in program.nodes[need].needs where seen.insert(next).inserted { open.append(next) }
+            case .failed, .succeeded, .pending, .ready, .running, .waiting: continue
+            }
+        }
+        return false
     }
 
     // What is known of settled steps, aligned with `instances`; nil for one that has not settled. Asks for all that are unknown at once.

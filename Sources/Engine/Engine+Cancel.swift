@@ -56,7 +56,11 @@ extension Frame {
                 guard !isSpared else { continue }
                 switch task.phase {
                 case .leased, .settled, .unknown:
-                    if !task.isUnwanted { commands.append(.tellWorker(path: child.path)) }
+                    guard !task.isUnwanted else { continue }
+                    var told = task
+                    told.isUnwanted = true
+                    set(child.path, .task(told))
+                    commands.append(.tellWorker(path: child.path))
                 case .ready, .waiting:
                     commands.append(.dequeue(path: child.path, hasTimer: task.phase == .waiting))
                     cancelled(child, attempts: task.attempt - 1, startedAt: task.startedAt, losses: task.losses)
@@ -82,7 +86,7 @@ extension Frame {
         case .child(var child): return cancel(instance, &child)
         case .block, .loop, .parallel, .choice, .caught, .machine:
             if live.ending == nil { stopWaiting(instance, live) }
-            let ended = try cancelLive(in: instance, live.with(ending: live.ending ?? .cancelled))
+            let ended = try cancelLive(in: instance, live.with(ending: live.ending.map { $0 == .satisfied ? .cancelled : $0 } ?? .cancelled))
             guard ended.live == 0 else {
                 keep(instance, ended)
                 return false
@@ -120,6 +124,10 @@ extension Frame {
             status: .cancelled, failure: Self.cancellation, attempts: attempts, startedAt: startedAt, finishedAt: now)
         clearTimers(instance)
         if program.nodes[instance.node].isLoop { forgetItems(of: instance.path) }
+        record(instance, facts, losses: losses)
+    }
+
+    mutating func record(_ instance: Instance, _ facts: SettledFacts, losses: Int = 0) {
         commands.append(
             .recordStep(
                 StepRecord(

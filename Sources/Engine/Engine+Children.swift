@@ -120,7 +120,7 @@ extension Frame {
         failure.attempt = child.task.attempt
         var task = child.task
         let schedule = RetrySchedule(policy: program.nodes[instance.node].retry, runID: run.id, path: instance.path)
-        let isOverdue = failure == Self.overdue(failure.attempt)
+        let isOverdue = failure.type == .timeout && failure.code == Self.totalTimeoutCode && child.ending != nil
         let decision = isOverdue ? nil : schedule.next(after: failure, task: &task, now: now)
         guard let delay = decision else {
             commands.append(.drop(path: instance.path))

@@ -50,6 +50,7 @@ extension Frame {
     mutating func failScope(_ instance: Instance, _ facts: LiveStepFacts, _ failure: Failure) throws(Rejection) {
         if try isCaught(instance) {
             clearTimers(instance)
+            forgetParts(instance, facts)
             return beginCatch(instance, failure, attempts: 0, losses: 0, startedAt: facts.startedAt)
         }
         settleScope(instance, facts, SettledFacts(status: .failed, failure: failure, finishedAt: now))
@@ -57,11 +58,22 @@ extension Frame {
 
     mutating func settleScope(_ instance: Instance, _ facts: LiveStepFacts, _ settled: SettledFacts) {
         if case .loop(let loop) = facts { return settleLoop(instance, loop, settled) }
-        if case .machine(let machine) = facts { forgetVisits(instance, machine) }
+        forgetParts(instance, facts)
         var settled = settled
         settled.startedAt = facts.startedAt
         commands.append(.drop(path: instance.path))
         settle(instance, settled, wasLive: true)
+    }
+
+    // What is read of a scope only while it is under way.
+    private mutating func forgetParts(_ instance: Instance, _ facts: LiveStepFacts) {
+        switch facts {
+        case .loop:
+            forgetItems(of: instance.path)
+            forgetIterations(of: instance.path)
+        case .machine(let machine): forgetVisits(instance, machine)
+        case .pending, .block, .parallel, .choice, .caught, .sleep, .wait, .child: break
+        }
     }
 
     // The one part of a switch or of a step with a caught failure has settled.

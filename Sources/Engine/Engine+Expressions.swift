@@ -76,7 +76,7 @@ extension Frame {
         if let loop = reads.previous { names.append(("previous", try previous(loop, at: instance, bindings, &missing))) }
         if let node = reads.error, let place = enclosing(node, of: instance) {
             switch facts(of: place.path) {
-            case .live(.caught(let caught)): names.append(("error", caught.failure.json))
+            case .live(.caught(let caught)): names.append(("error", caught.failure.value))
             case nil: missing.steps.insert(place.path)
             case .live, .notStarted, .task, .settled: names.append(("error", .null))
             }
@@ -86,7 +86,7 @@ extension Frame {
         if reads.event { names.append(("event", bindings.event?.value ?? .null)) }
         if reads.ending {
             names.append(("output", bindings.output?.value ?? .null))
-            if reads.error == nil { names.append(("error", bindings.failure?.json ?? .null)) }
+            if reads.error == nil { names.append(("error", bindings.failure?.value ?? .null)) }
         }
         if !missing.isEmpty { throw .incomplete(missing) }
         return names
@@ -106,7 +106,7 @@ extension Frame {
             var step = JSONObject()
             step["output"] = settled.output?.value ?? .null
             step["status"] = .string(settled.status.rawValue)
-            step["error"] = settled.failure?.json ?? .null
+            step["error"] = settled.failure?.value ?? .null
             step["attempts"] = .int(Int64(settled.attempts))
             step["startedAt"] = settled.startedAt.map { .string($0.description) } ?? .null
             step["finishedAt"] = .string(settled.finishedAt.description)
@@ -243,6 +243,19 @@ extension Frame {
     // The source and the reason, never the data.
     private static func failure(_ error: ExpressionError) -> Failure {
         Failure(type: .expression, message: "\(error.message) in `\(error.source)`")
+    }
+}
+
+extension Failure {
+    // As expressions see it: always with all its names, so that reading one that has no value is no error.
+    var value: JSONValue {
+        var object = JSONObject()
+        object["type"] = .string(type.rawValue)
+        object["code"] = code.map { .string($0) } ?? .null
+        object["message"] = .string(message)
+        object["path"] = path.map { .string($0.text) } ?? .null
+        object["attempt"] = .int(Int64(attempt))
+        return .object(object)
     }
 }
 

@@ -43,7 +43,7 @@ extension Frame {
             } else {
                 try end(fork, .parallel(facts), .satisfied, except: branch)
             }
-        case .failed: try end(fork, .parallel(facts), .failed(facts.failure ?? Self.joinFailure), except: branch)
+        case .failed: try end(fork, .parallel(facts), .failed(facts.failure ?? Self.failure(of: join)), except: branch)
         }
     }
 
@@ -54,7 +54,8 @@ extension Frame {
         return failure
     }
 
-    static let joinFailure = Failure(type: .custom, code: "join", message: "the join can no longer be satisfied")
+    // Of a join that could never be satisfied.
+    static func failure(of join: Join) -> Failure { Failure(type: .custom, code: "join", message: join.shortage) }
 
     // The join has waited long enough.
     mutating func joinOverdue(_ instance: Instance, _ facts: LiveStepFacts) throws(Rejection) {
@@ -66,7 +67,7 @@ extension Frame {
             throw .staleTask(instance.path)
         }
         switch policy.onDeadline {
-        case .fail: try end(instance, facts, .timedOut(Failure(type: .timeout, message: "the join took longer than its deadline")))
+        case .fail: try end(instance, facts, .timedOut(Failure(type: .timeout, message: Self.tooLong("join", "deadline", policy.deadline))))
         case .partial: try end(instance, facts, .satisfied)
         }
     }

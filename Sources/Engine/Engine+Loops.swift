@@ -16,7 +16,8 @@ extension Frame {
         switch try evaluate(collection, at: instance) {
         case .success(let text):
             guard let values = text.value.arrayValue else {
-                return try fail(instance, Failure(type: .expression, message: "`each` does not give a list"))
+                return try fail(
+                    instance, Failure(type: .expression, message: "`each` goes through a list, and gives \(Self.kind(of: text.value)) here"))
             }
             list = values
         case .failure(let failure): return try fail(instance, failure)
@@ -38,6 +39,17 @@ extension Frame {
         keepItems(items, of: instance.path)
         commands.append(.keepItems(path: instance.path, items: items))
         agenda.append(.fill(instance))
+    }
+
+    private static func kind(of value: JSONValue) -> String {
+        switch value {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .int, .double: "a number"
+        case .string: "a text"
+        case .array: "a list"
+        case .object: "a map"
+        }
     }
 
     private static func items(_ list: [JSONValue], batch: Int?) -> [JSONText] {
@@ -103,7 +115,7 @@ extension Frame {
         loop.total = loop.created
         if loop.live > 0 { return try end(instance, .loop(loop), .satisfied) }
         let join = Join(policy: plan.join, total: loop.total, succeeded: loop.succeeded, failed: loop.failed)
-        if case .failed = join.verdict { return try end(instance, .loop(loop), .failed(loop.failure ?? Self.joinFailure)) }
+        if case .failed = join.verdict { return try end(instance, .loop(loop), .failed(loop.failure ?? Self.failure(of: join))) }
         note(instance, .loop(loop))
         agenda.append(.finish(instance))
     }
@@ -139,7 +151,7 @@ extension Frame {
             return agenda.append(.finish(instance))
         case .failed:
             forget(iteration)
-            return try end(instance, .loop(loop), .failed(loop.failure ?? Self.joinFailure))
+            return try end(instance, .loop(loop), .failed(loop.failure ?? Self.failure(of: join)))
         }
         if try isOver(after: iteration, settled, plan, instance, loop) { return }
         note(instance, .loop(loop))
@@ -232,7 +244,7 @@ extension Frame {
             recordEvent("adjusted", at: path, Self.json(change))
             let join = Join(policy: policy(of: plan, loop), total: loop.total, succeeded: loop.succeeded, failed: loop.failed)
             if case .failed = join.verdict {
-                return try end(instance, .loop(loop), .failed(loop.failure ?? Self.joinFailure))
+                return try end(instance, .loop(loop), .failed(loop.failure ?? Self.failure(of: join)))
             }
             keep(instance, .loop(loop))
             agenda.append(.fill(instance))

@@ -108,6 +108,13 @@ extension Frame {
         stopWaiting(instance, .machine(machine))
         machine.isWaiting = false
         let left = visit(machine.visits[machine.state], of: machine.state, plan, in: instance)
+        machine.transitions += 1
+        guard machine.transitions <= plan.maxTransitions else {
+            let failure = Failure(
+                type: .limit, code: "maxTransitions",
+                message: "the state machine needs more than its \(plan.maxTransitions) transitions", path: left.path)
+            return try end(instance, .machine(machine), .failed(failure))
+        }
         var record = JSONObject()
         record["from"] = .string(plan.states[machine.state].name)
         record["to"] = .string(plan.states[found.target].name)
@@ -116,13 +123,6 @@ extension Frame {
         for (key, value) in found.body.members { record[key] = value }
         recordEvent("transition", at: instance.path, .object(record))
         forget(inside: left)
-        machine.transitions += 1
-        guard machine.transitions <= plan.maxTransitions else {
-            let failure = Failure(
-                type: .limit, code: "maxTransitions",
-                message: "the state machine has made more than its \(plan.maxTransitions) transitions", path: left.path)
-            return try end(instance, .machine(machine), .failed(failure))
-        }
         machine.block.live = 1
         note(instance, .machine(machine))
         agenda.append(.enter(instance, state: found.target))

@@ -158,7 +158,7 @@ extension Frame {
             switch try evaluate(evaluation, at: instance) {
             case .success(let text):
                 guard let duration = Self.duration(text.value), duration >= .zero else {
-                    return try fail(instance, Self.unusable("`sleep.duration`", "a duration such as 90s or a number of seconds"))
+                    return try fail(instance, Self.unusable("`sleep.duration`", "a duration such as 90s or a number of seconds, 0 or more"))
                 }
                 dueAt = now + duration
             case .failure(let failure): return try fail(instance, failure)
@@ -232,6 +232,7 @@ extension Frame {
         _ instance: Instance, _ facts: SettledFacts, wasLive: Bool, losses: Int = 0, attempt: SettlingAttempt? = nil
     ) {
         if wasLive { clearTimers(instance) }
+        if program.nodes[instance.node].isLoop { noteResults(of: instance, facts, wasLive: wasLive) }
         commands.append(
             .recordStep(
                 StepRecord(
@@ -240,6 +241,13 @@ extension Frame {
         if !program.nodes[instance.node].outputIsRead { kept.output = nil }
         set(instance.path, .settled(kept))
         agenda.append(.settled(instance, wasLive: wasLive))
+    }
+
+    // The results of a loop that ran are in the tables once this decision is; one that never ran has none.
+    private mutating func noteResults(of loop: Instance, _ facts: SettledFacts, wasLive: Bool) {
+        guard !wasLive, loopResults(loop.path) == nil else { return }
+        let none = JSONText(trusted: "[]")
+        add(results: LoopResults(output: facts.output ?? .null, ok: none, failed: none), of: loop.path)
     }
 
     // MARK: Answers

@@ -7,7 +7,7 @@ extension Frame {
         guard let path else {
             guard kind == .deadline else { throw .unknownStep(StepPath("")) }
             return try endTree(
-                .timedOut(Failure(type: .timeout, message: "the run took longer than its time-out")), event: "timed_out")
+                .timedOut(Failure(type: .timeout, message: Self.tooLong("run", "timeout", program.definition.timeout))), event: "timed_out")
         }
         guard let node = program.node(at: path) else { throw .unknownStep(path) }
         let instance = Instance(node: node.index, path: path)
@@ -35,7 +35,7 @@ extension Frame {
             case .ready, .waiting:
                 commands.append(.dequeue(path: instance.path, hasTimer: task.phase == .waiting))
                 try fail(
-                    instance, Self.overdue(task.attempt - 1), wasLive: true, attempts: task.attempt - 1, startedAt: task.startedAt,
+                    instance, overdue(instance, task.attempt - 1), wasLive: true, attempts: task.attempt - 1, startedAt: task.startedAt,
                     losses: task.losses)
             // Its worker is told; what comes back is no longer wanted.
             case .leased, .settled:
@@ -49,8 +49,16 @@ extension Frame {
         }
     }
 
-    static func overdue(_ attempt: Int = 0) -> Failure {
-        Failure(type: .timeout, message: "the step took longer than its `totalTimeout`", attempt: attempt)
+    static let totalTimeoutCode = "totalTimeout"
+
+    func overdue(_ instance: Instance, _ attempt: Int = 0) -> Failure {
+        Failure(
+            type: .timeout, code: Self.totalTimeoutCode,
+            message: Self.tooLong("step", "totalTimeout", program.nodes[instance.node].totalTimeout), attempt: attempt)
+    }
+
+    static func tooLong(_ what: String, _ setting: String, _ limit: Duration?) -> String {
+        "the \(what) took longer than its `\(setting)`" + (limit.map { " of \(DurationText.format($0))" } ?? "")
     }
 
     private mutating func elapsed(_ kind: TimerKind, _ instance: Instance, _ live: LiveStepFacts) throws(Rejection) {
@@ -62,8 +70,10 @@ extension Frame {
             commands.append(.drop(path: instance.path))
             settle(
                 instance, SettledFacts(status: .succeeded, output: .null, startedAt: sleep.startedAt, finishedAt: now), wasLive: true)
-        case (.timeout, _): try timeOut(instance, live, Failure(type: .timeout, message: "the step took longer than its `timeout`"))
-        case (.totalTimeout, _): try timeOut(instance, live, Self.overdue())
+        case (.timeout, _):
+            let limit = program.nodes[instance.node].blockTimeout
+            try timeOut(instance, live, Failure(type: .timeout, message: Self.tooLong("step", "timeout", limit)))
+        case (.totalTimeout, _): try timeOut(instance, live, overdue(instance))
         case (.every, .loop): agenda.append(.fill(instance))
         case (.joinDeadline, .loop), (.joinDeadline, .parallel): try joinOverdue(instance, live)
         case (.after, .machine(let machine)): try waitedLongEnough(instance, machine)

@@ -85,14 +85,30 @@ extension Frame {
 
     // Nothing came in time.
     mutating func waitTimedOut(_ instance: Instance, _ wait: WaitFacts) throws(Rejection) {
-        let failure = Failure(type: .timeout, message: "no event came in time")
+        let failure = Failure(type: .timeout, code: Self.awaitTimeoutCode, message: lateness(of: instance))
         if program.nodes[instance.node].timeoutNode != nil {
             commands.append(.endWait(path: instance.path))
             clearTimers(instance)
             return beginCatch(instance, failure, isTimeout: true, attempts: 0, losses: 0, startedAt: wait.startedAt)
         }
-        let result: Evaluated<JSONText> = program.nodes[instance.node].continuesOnTimeout ? .success(.null) : .failure(failure)
-        try finishWait(instance, wait, result)
+        guard program.nodes[instance.node].continuesOnTimeout else { return try finishWait(instance, wait, .failure(failure)) }
+        // An iteration has no step after it that could ask: it gives null.
+        if program.nodes[instance.node].placement == .iteration { return try finishWait(instance, wait, .success(.null)) }
+        // The next step can read that nothing came.
+        commands.append(.endWait(path: instance.path))
+        commands.append(.drop(path: instance.path))
+        let settled = SettledFacts(status: .failed, failure: failure, startedAt: wait.startedAt, finishedAt: now)
+        settle(instance, settled, wasLive: true)
+    }
+
+    static let awaitTimeoutCode = "awaitTimeout"
+
+    private func lateness(of instance: Instance) -> String {
+        guard case .wait(let plan) = program.nodes[instance.node].verb, let timeout = program.nodes[instance.node].blockTimeout else {
+            return "no event came in time"
+        }
+        let names = plan.patterns.map { "`\($0.event)`" }.joined(separator: " or ")
+        return "no event \(names) came within \(DurationText.format(timeout))"
     }
 
     // MARK: Publishing

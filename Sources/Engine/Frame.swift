@@ -20,6 +20,9 @@ public struct Frame: Sendable {
     // Results of loops that expressions of this transaction read, and loops of which every live row is known until its commit.
     private var results: [StepPath: LoopResults] = [:]
     private var knownUnder: Set<StepPath> = []
+    // What was forgotten in this transaction: its rows are still to be written.
+    private var forgotten: Set<StepPath> = []
+    private var forgottenNow: [StepPath] = []
     // What a decision that is under way has changed, so that it can be taken back.
     private var undo: [(StepPath, StepFacts?)] = []
     private var runBefore: RunFacts?
@@ -29,9 +32,9 @@ public struct Frame: Sendable {
     // The decision under way: what it has found to do, and what it still has to look at.
     var commands: [Command] = []
     var agenda: [Work] = []
+    var now = Timestamp(microseconds: 0)
     // What a suspended decision still has to look at.
     var agendaBefore: [Work] = []
-    var now = Timestamp(microseconds: 0)
     // Iterations that settled in this decision, and the visits of machines that did.
     var iterationsSettled = 0
     var lastVisits: [StepPath: [Int]] = [:]
@@ -75,6 +78,7 @@ public struct Frame: Sendable {
         readied.removeAll(keepingCapacity: true)
         if !results.isEmpty { results = [:] }
         if !knownUnder.isEmpty { knownUnder = [] }
+        if !forgotten.isEmpty { forgotten = [] }
         for (path, slices) in items where slices.count > Self.slicesPerLoop {
             // Iterations begin in order, so the highest numbers are those in use.
             let kept = slices.keys.sorted().suffix(Self.slicesPerLoop)
@@ -85,8 +89,17 @@ public struct Frame: Sendable {
     private static let slicesPerLoop = 2
 
     /// Adds every live row of a loop's iterations, which was asked for: tasks with their phase as seen under the row's lock.
+    ///
+    /// The rows are as they were before this transaction: what the frame knows for certain, and what it has forgotten since, is newer.
     public mutating func add(live facts: [(StepPath, StepFacts)], under loop: StepPath) {
-        add(facts)
+        add(
+            facts.filter { path, _ in
+                switch steps[path] {
+                case nil: !forgotten.contains(path)
+                case .task(let task): task.phase == .unknown
+                case .notStarted, .live, .settled: false
+                }
+            })
         knownUnder.insert(loop)
     }
 
@@ -147,6 +160,11 @@ public struct Frame: Sendable {
         guard let old = steps[path] else { return }
         undo.append((path, old))
         put(path, nil)
+        if forgotten.insert(path).inserted { forgottenNow.append(path) }
+    }
+
+    private mutating func unforget(downTo count: Int) {
+        while forgottenNow.count > count { forgotten.remove(forgottenNow.removeLast()) }
     }
 
     mutating func forgetIterations(of loop: StepPath) {
@@ -171,6 +189,7 @@ public struct Frame: Sendable {
 
     mutating func begin(at moment: Timestamp) {
         undo.removeAll(keepingCapacity: true)
+        forgottenNow.removeAll(keepingCapacity: true)
         commands = []
         agenda = []
         runBefore = run
@@ -188,12 +207,13 @@ public struct Frame: Sendable {
         let readied: Int
         let run: RunFacts
         let iterationsSettled: Int
+        let forgotten: Int
     }
 
     var mark: Mark {
         Mark(
             undo: undo.count, commands: commands.count, agenda: agenda.count, readied: readied.count, run: run,
-            iterationsSettled: iterationsSettled)
+            iterationsSettled: iterationsSettled, forgotten: forgottenNow.count)
     }
 
     // Takes back what came after the mark, keeps what came before it, and leaves the agenda from `next` on for later.
@@ -203,6 +223,7 @@ public struct Frame: Sendable {
         readied.removeLast(readied.count - mark.readied)
         commands.removeLast(commands.count - mark.commands)
         iterationsSettled = mark.iterationsSettled
+        unforget(downTo: mark.forgotten)
         agendaBefore = Array(agenda[next..<mark.agenda])
         agenda = []
         return commit()
@@ -211,6 +232,7 @@ public struct Frame: Sendable {
     // Goes on from there.
     mutating func proceed() {
         undo.removeAll(keepingCapacity: true)
+        forgottenNow.removeAll(keepingCapacity: true)
         commands = []
         agenda = agendaBefore
         runBefore = run
@@ -221,6 +243,7 @@ public struct Frame: Sendable {
         for (path, facts) in undo.reversed() { put(path, facts) }
         undo.removeAll(keepingCapacity: true)
         if let runBefore { run = runBefore }
+        unforget(downTo: 0)
         readied.removeLast(readied.count - readiedBefore)
         commands = []
         agenda = []

@@ -56,4 +56,19 @@ struct Join {
         case .tolerateShare(let share): total.map { failed > share.roundedDown(of: $0) } ?? (failed > 0)
         }
     }
+
+    // What is missing, in figures.
+    var shortage: String {
+        let needed: Int? =
+            switch policy.rule {
+            case .all: total
+            case .any, .first: 1
+            case .quorum(let count): count
+            case .ratio(let share): total.map { share.roundedUp(of: $0) }
+            case .tolerate(let count): total.map { $0 - count }
+            case .tolerateShare(let share): total.map { $0 - share.roundedDown(of: $0) }
+            }
+        guard let needed, let total else { return "the join can no longer be satisfied" }
+        return "\(needed) parts have to succeed; of \(total), \(failed) failed and \(succeeded) succeeded"
+    }
 }

@@ -41,7 +41,7 @@ public final class Program: Sendable {
         }
         self.chains = chains
         builder.markOutputs(of: root)
-        nodes = builder.nodes
+        nodes = builder.nodes.map { Node($0) }
         isDynamic = builder.nodes.contains { !$0.isStatic }
         indexByPath = Dictionary(builder.nodes.map { ($0.path, $0.index) }, uniquingKeysWith: { first, _ in first })
     }
@@ -127,8 +127,8 @@ public struct ProgramError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(place): \(message)" }
 }
 
-// One step, or one part of a step, ready to run.
-package struct Node: Sendable {
+// One step, or one part of a step, ready to run. A class, because decisions pass it around by the million.
+package final class Node: Sendable {
     // What the node is to its parent: it says how its path is made from the parent's, and what its settling means there.
     package enum Placement: Sendable {
         // A step of a block: `block.id`.
@@ -155,34 +155,64 @@ package struct Node: Sendable {
     package let placement: Placement
     // Whether there is at most one instance, whose path is `path`.
     package let isStatic: Bool
-    package var verb: NodeVerb
+    package let verb: NodeVerb
     package let verbName: String
-    package var continuesOnError = false
+    package let continuesOnError: Bool
     // The block that catches a failure for good, and the one for a wait that took too long.
-    package var catchNode: Int?
-    package var timeoutNode: Int?
-    package var continuesOnTimeout = false
-    package var when: RunRule?
+    package let catchNode: Int?
+    package let timeoutNode: Int?
+    package let continuesOnTimeout: Bool
+    package let when: RunRule?
     package let retry: RetryPolicy
     package let timeout: Duration
     // The time-out of a step that no worker watches.
-    package var blockTimeout: Duration?
-    package var totalTimeout: Duration?
+    package let blockTimeout: Duration?
+    package let totalTimeout: Duration?
     package let queue: String
     package let priority: Int
-    package var needs: [Int] = []
-    package var dependents: [Int] = []
-    package var condition: Condition?
-    package var with: Evaluation?
-    package var output: Evaluation?
+    package let needs: [Int]
+    package let dependents: [Int]
+    package let condition: Condition?
+    package let with: Evaluation?
+    package let output: Evaluation?
     package let resultSchema: CompiledSchema?
     // Whether any expression, or the output of a block, reads this step's output: only then a frame keeps it.
-    package var outputIsRead = false
+    package let outputIsRead: Bool
 
     // A step that also runs when its block is failing.
     package var isCleanup: Bool { when == .failure || when == .always }
     /// Whether the step's output is put together from its iterations: the engine never reads it from the step's row.
     package var isLoop: Bool { if case .loop = verb { true } else { false } }
+
+    init(_ draft: NodeDraft) {
+        index = draft.index
+        id = draft.id
+        path = draft.path
+        parent = draft.parent
+        ordinal = draft.ordinal
+        placement = draft.placement
+        isStatic = draft.isStatic
+        verb = draft.verb
+        verbName = draft.verbName
+        continuesOnError = draft.continuesOnError
+        catchNode = draft.catchNode
+        timeoutNode = draft.timeoutNode
+        continuesOnTimeout = draft.continuesOnTimeout
+        when = draft.when
+        retry = draft.retry
+        timeout = draft.timeout
+        blockTimeout = draft.blockTimeout
+        totalTimeout = draft.totalTimeout
+        queue = draft.queue
+        priority = draft.priority
+        needs = draft.needs
+        dependents = draft.dependents
+        condition = draft.condition
+        with = draft.with
+        output = draft.output
+        resultSchema = draft.resultSchema
+        outputIsRead = draft.outputIsRead
+    }
 }
 
 package enum NodeVerb: Sendable {

@@ -221,7 +221,7 @@ extension ProgramBuilder {
         nodes[node].placement == .handler ? nodes[node].parent.flatMap { nodes[$0].parent } : nodes[node].parent
     }
 
-    private func enclosing(_ inside: Int?, where matches: (Node) -> Bool) -> Int? {
+    private func enclosing(_ inside: Int?, where matches: (NodeDraft) -> Bool) -> Int? {
         var here = inside
         while let node = here {
             if matches(nodes[node]) { return node }
@@ -295,7 +295,7 @@ extension ProgramBuilder {
         }
     }
 
-    private mutating func markReads(of node: Node) {
+    private mutating func markReads(of node: NodeDraft) {
         mark(node.with?.reads)
         mark(node.output?.reads)
         mark(node.condition?.reads)

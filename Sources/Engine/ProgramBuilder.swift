@@ -6,7 +6,7 @@ import WorkflowModel
 
 struct ProgramBuilder {
     let definition: WorkflowDefinition
-    var nodes: [Node] = []
+    var nodes: [NodeDraft] = []
     // The node of the machine that is the whole workflow.
     var rootMachine: Int?
     // The steps of each block by id, keyed by the block's node (nil: the root).
@@ -37,7 +37,7 @@ struct ProgramBuilder {
         return BlockPlan(kind: .sequence, children: [index])
     }
 
-    private mutating func append(_ node: Node, _ source: Source) {
+    private mutating func append(_ node: NodeDraft, _ source: Source) {
         nodes.append(node)
         sources.append(source)
     }
@@ -45,8 +45,8 @@ struct ProgramBuilder {
     // A node that is no step of the file: a branch, an iteration, a case, a handler, a visit.
     private func part(
         id: String, path: StepPath, parent: Int?, ordinal: Int, placement: Node.Placement, verbName: String
-    ) -> Node {
-        Node(
+    ) -> NodeDraft {
+        NodeDraft(
             index: nodes.count, id: id, path: path, parent: parent, ordinal: ordinal, placement: placement,
             isStatic: placement.isStatic && (parent.map { nodes[$0].isStatic } ?? true), verb: .nothing, verbName: verbName, retry: .none,
             timeout: EngineDefaults.attemptTimeout, queue: definition.queue, priority: definition.priority, resultSchema: nil)
@@ -148,8 +148,11 @@ struct ProgramBuilder {
         verbOf step: Step, path: StepPath, parent: Int?, ordinal: Int, placement: Node.Placement, isBody: Bool
     ) throws(ProgramError) {
         let index = nodes.count
+        guard step.startTimeout == nil else {
+            throw ProgramError(place: path.text + ".startTimeout", message: "`startTimeout` is not run by this release; use `totalTimeout`")
+        }
         let agent = try agentDefinition(of: step, at: path)
-        var node = Node(
+        var node = NodeDraft(
             index: index, id: step.id, path: path, parent: parent, ordinal: ordinal, placement: placement,
             isStatic: placement.isStatic && (parent.map { nodes[$0].isStatic } ?? true), verb: .nothing, verbName: step.verb.name,
             retry: step.retry ?? agent?.retry ?? (step.verb.mayRetry ? definition.defaults.retry : nil) ?? .none,
@@ -251,6 +254,39 @@ struct ProgramBuilder {
             throw ProgramError(place: place, message: "\(error)")
         }
     }
+}
+
+// A node while the program is being made; see `Node` for what its parts mean.
+struct NodeDraft {
+    let index: Int
+    let id: String
+    let path: StepPath
+    let parent: Int?
+    let ordinal: Int
+    let placement: Node.Placement
+    let isStatic: Bool
+    var verb: NodeVerb
+    let verbName: String
+    var continuesOnError = false
+    var catchNode: Int?
+    var timeoutNode: Int?
+    var continuesOnTimeout = false
+    var when: RunRule?
+    let retry: RetryPolicy
+    let timeout: Duration
+    var blockTimeout: Duration?
+    var totalTimeout: Duration?
+    let queue: String
+    let priority: Int
+    var needs: [Int] = []
+    var dependents: [Int] = []
+    var condition: Condition?
+    var with: Evaluation?
+    var output: Evaluation?
+    let resultSchema: CompiledSchema?
+    var outputIsRead = false
+
+    var isCleanup: Bool { when == .failure || when == .always }
 }
 
 extension Node.Placement {

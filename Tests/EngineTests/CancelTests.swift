@@ -53,7 +53,7 @@ import WorkflowModel
         try story.fold()
         #expect(story.said == ["attempt a \(status.rawValue)", "dequeue a", "cancelled a", "end cancelled"])
         #expect(story.step("a")?.attempts == (status == .released ? 0 : 1))
-        #expect(story.store.steps[0]?.losses == (status == .lost ? 1 : 0))
+        #expect(story.store.steps[StepPath("a")]?.losses == (status == .lost ? 1 : 0))
     }
 
     @Test("an outcome that waits for its fold when the cancel comes is too late")
@@ -124,7 +124,7 @@ import WorkflowModel
         var story = try Story.started(.steps([.agent("a")]))
         try story.claim("a")
         var frame = try #require(story.store.keptFrame)
-        var locked: Set<Int> = []
+        var locked: Set<StepPath> = []
         _ = try story.store.decide(.cancel(reason: "first"), &frame, &locked)
         #expect(frame.run.cancelReason == "first")
         let second = try Engine.decide(&frame, .cancel(reason: "second"), at: story.store.now)

@@ -11,6 +11,7 @@ enum RunPhase: CaseIterable {
     case failing
     case cancelling
     case timingOut
+    case succeeding
     case ended
 
     init(_ run: RunFacts) {
@@ -22,6 +23,7 @@ enum RunPhase: CaseIterable {
             case .failed: self = .failing
             case .cancelled: self = .cancelling
             case .timedOut: self = .timingOut
+            case .satisfied, .succeeded: self = .succeeding
             }
         } else {
             self = .accepted
@@ -31,55 +33,119 @@ enum RunPhase: CaseIterable {
 
 /// What a frame knows of a step.
 enum StepPhase: CaseIterable {
-    case foreign
-    case unlooked
-    case notStarted
-    case pending
-    case unknownTask
-    case readyTask
-    case leasedTask
-    case settledTask
-    case waitingTask
-    case block
+    case foreign, unlooked, notStarted, pending
+    case unknownTask, readyTask, leasedTask, unwantedTask, settledTask, waitingTask
+    case block, loop, parallel, choice, caught, workingMachine, waitingMachine, sleep, wait, child, waitingChild
     case settled
 
     init(_ facts: StepFacts) {
         switch facts {
         case .notStarted: self = .notStarted
-        case .pending: self = .pending
         case .task(let task):
             switch task.phase {
             case .unknown: self = .unknownTask
             case .ready: self = .readyTask
-            case .leased: self = .leasedTask
+            case .leased: self = task.isUnwanted ? .unwantedTask : .leasedTask
             case .settled: self = .settledTask
             case .waiting: self = .waitingTask
             }
-        case .block: self = .block
+        case .live(let live):
+            switch live {
+            case .pending: self = .pending
+            case .block: self = .block
+            case .loop: self = .loop
+            case .parallel: self = .parallel
+            case .choice: self = .choice
+            case .caught: self = .caught
+            case .machine(let machine): self = machine.isWaiting ? .waitingMachine : .workingMachine
+            case .sleep: self = .sleep
+            case .wait: self = .wait
+            case .child(let child): self = child.task.phase == .waiting ? .waitingChild : .child
+            }
         case .settled: self = .settled
         }
     }
+
+    private static let inner = BlockFacts(unsettled: 0, live: 1)
+    private static let moment = Timestamp(microseconds: 1)
 
     var facts: StepFacts? {
         switch self {
         case .foreign, .unlooked: nil
         case .notStarted: .notStarted
-        case .pending: .pending(PendingFacts(unmet: 1, met: 1))
+        case .pending: .live(.pending(PendingFacts(unmet: 1, met: 1)))
         case .unknownTask: .task(TaskFacts(phase: .unknown))
         case .readyTask: .task(TaskFacts(phase: .ready))
         case .leasedTask: .task(TaskFacts(phase: .leased))
+        case .unwantedTask: .task(TaskFacts(phase: .leased, isUnwanted: true))
         case .settledTask: .task(TaskFacts(phase: .settled))
         case .waitingTask: .task(TaskFacts(phase: .waiting))
-        case .block: .block(BlockFacts(unsettled: 0, live: 1))
-        case .settled: .settled(SettledFacts(status: .succeeded, finishedAt: Timestamp(microseconds: 1)))
+        case .block: .live(.block(Self.inner))
+        case .loop: .live(.loop(LoopFacts(created: 1, live: 1, total: 3)))
+        case .parallel: .live(.parallel(ParallelFacts(unsettled: 1, live: 1)))
+        case .choice: .live(.choice(Self.inner))
+        case .caught: .live(.caught(CatchFacts(failure: Failure(type: .exit, message: "no"), attempts: 1, block: Self.inner)))
+        case .workingMachine: .live(.machine(MachineFacts(state: 0, visits: [1, 0], enteredAt: Self.moment, block: Self.inner)))
+        case .waitingMachine:
+            .live(
+                .machine(
+                    MachineFacts(
+                        state: 0, visits: [1, 0], enteredAt: Self.moment, isWaiting: true, block: BlockFacts(unsettled: 0, live: 0))))
+        case .sleep: .live(.sleep(SleepFacts(startedAt: Self.moment)))
+        case .wait: .live(.wait(WaitFacts(startedAt: Self.moment)))
+        case .child: .live(.child(ChildFacts(task: TaskFacts(phase: .leased))))
+        case .waitingChild: .live(.child(ChildFacts(task: TaskFacts(attempt: 2, phase: .waiting))))
+        case .settled: .settled(SettledFacts(status: .succeeded, finishedAt: Self.moment))
+        }
+    }
+
+    // A step that can be in this phase.
+    var step: Step {
+        let inner = Block.steps([.agent("y")])
+        switch self {
+        case .foreign, .unlooked, .notStarted, .unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask, .settled:
+            return .agent("x")
+        case .pending: return .agent("x", needs: ["done", "other"])
+        case .block: return .block("x", inner)
+        case .loop: return .agent("x", loop: .each([1, 2, 3], at: 2))
+        case .parallel: return .parallel("x", [("b", inner)])
+        case .choice: return .verb("x", .switch(Switch(cases: [Switch.Case(condition: "true", block: inner)])))
+        case .caught: return .agent("x", onError: .catch(inner))
+        case .workingMachine, .waitingMachine:
+            let state = State(
+                name: "m", block: inner, on: [EventTransitions(event: "go", transitions: [Transition(target: "end")])],
+                after: [TimedTransitions(delay: .seconds(1), transitions: [Transition(target: "end")])])
+            return .block("x", .states(StateMachine(initial: "m", states: [state, State(name: "end", ending: .succeeded)])))
+        case .sleep: return .verb("x", .sleep(.duration(.seconds(5))))
+        case .wait: return .await("x", "go")
+        case .child, .waitingChild: return .verb("x", .workflow(WorkflowCall(workflow: "c")))
+        }
+    }
+
+    // What is under way inside it.
+    var insides: [String: StepFacts] {
+        let leased = StepFacts.task(TaskFacts(phase: .leased))
+        let block = StepFacts.live(.block(Self.inner))
+        return switch self {
+        case .block: ["x.y": leased]
+        case .loop: ["x[0]": leased]
+        case .parallel: ["x.b": block, "x.b.y": leased]
+        case .choice: ["x/case1": block, "x/case1.y": leased]
+        case .caught: ["x/catch": block, "x/catch.y": leased]
+        case .workingMachine: ["x/m#1": block, "x/m#1.y": leased]
+        case .foreign, .unlooked, .notStarted, .pending, .unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask,
+            .waitingMachine, .sleep, .wait, .child, .waitingChild, .settled:
+            [:]
         }
     }
 
     // Whether the step counts among the live ones of its block.
     var isLive: Bool {
         switch self {
-        case .unlooked, .unknownTask, .readyTask, .leasedTask, .settledTask, .waitingTask, .block: true
         case .foreign, .notStarted, .pending, .settled: false
+        case .unlooked, .unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask, .block, .loop, .parallel, .choice,
+            .caught, .workingMachine, .waitingMachine, .sleep, .wait, .child, .waitingChild:
+            true
         }
     }
 }
@@ -88,21 +154,28 @@ enum StepPhase: CaseIterable {
 enum InputKind: Hashable, CaseIterable {
     case start
     case outcome(AttemptStatus)
-    case backoffElapsed
-    case deadlinePassed
+    case timer(TimerKind)
+    case deadline
     case cancel
+    case event
+    case childEnded
+    case adjust
 
     static var allCases: [InputKind] {
-        [.start] + AttemptStatus.allCases.map { .outcome($0) } + [.backoffElapsed, .deadlinePassed, .cancel]
+        [.start] + AttemptStatus.allCases.map { .outcome($0) } + TimerKind.allCases.map { .timer($0) }
+            + [.deadline, .cancel, .event, .childEnded, .adjust]
     }
 
     init(_ input: Input) {
         switch input {
         case .start: self = .start
         case .outcome(let outcome): self = .outcome(outcome.status)
-        case .backoffElapsed: self = .backoffElapsed
-        case .deadlinePassed: self = .deadlinePassed
+        case .timer(nil, _): self = .deadline
+        case .timer(_, let kind): self = .timer(kind)
         case .cancel: self = .cancel
+        case .event: self = .event
+        case .childEnded: self = .childEnded
+        case .adjust: self = .adjust
         }
     }
 
@@ -115,9 +188,14 @@ enum InputKind: Hashable, CaseIterable {
                     path: path, fence: Fence(1), session: SessionID(1), status: status, output: status == .succeeded ? .null : nil,
                     failure: status == .succeeded ? nil : Failure(type: .exit, message: "no"), claimedAt: Timestamp(microseconds: 1),
                     settledAt: Timestamp(microseconds: 2), task: TaskFacts(phase: .settled)))
-        case .backoffElapsed: .backoffElapsed(path)
-        case .deadlinePassed: .deadlinePassed
+        case .timer(let kind): .timer(path: path, kind: kind)
+        case .deadline: .timer(path: nil, kind: .deadline)
         case .cancel: .cancel(reason: nil)
+        case .event: .event(wait: path, EventFacts(id: 1, name: "go", data: .null, at: Timestamp(microseconds: 3)))
+        case .childEnded:
+            .childEnded(
+                ChildEnding(path: path, runID: RunID(UUIDBytes(high: 2, low: 2)), attempt: 1, status: .succeeded, output: .null))
+        case .adjust: .adjust(path: path, LoopAdjustment(maxParallel: 3))
         }
     }
 }
@@ -127,6 +205,7 @@ enum Answer: Hashable {
     case commands
     case nothing
     case incomplete
+    case suspended
     case wrongPhase
     case alreadyEnded
     case unknownStep
@@ -136,6 +215,7 @@ enum Answer: Hashable {
     init(_ rejection: Rejection) {
         switch rejection {
         case .incomplete: self = .incomplete
+        case .suspended: self = .suspended
         case .wrongPhase: self = .wrongPhase
         case .alreadyEnded: self = .alreadyEnded
         case .unknownStep: self = .unknownStep
@@ -148,63 +228,102 @@ enum Answer: Hashable {
 @Suite struct CoverageTests {
     // The table.
     private static func answer(_ run: RunPhase, _ step: StepPhase, _ input: InputKind) -> Answer {
-        switch (run, input) {
-        case (.ended, _): .alreadyEnded
-        case (.accepted, .start), (.accepted, .cancel): .commands
-        case (.accepted, .outcome), (.accepted, .backoffElapsed), (.accepted, .deadlinePassed): .wrongPhase
-        case (.running, .start), (.failing, .start), (.cancelling, .start), (.timingOut, .start): .wrongPhase
-        case (.running, .cancel), (.running, .deadlinePassed): ending(step)
-        case (.failing, .cancel), (.cancelling, .cancel), (.timingOut, .cancel): .nothing
-        case (.failing, .deadlinePassed), (.cancelling, .deadlinePassed), (.timingOut, .deadlinePassed): .nothing
-        case (.running, .outcome), (.failing, .outcome), (.cancelling, .outcome), (.timingOut, .outcome): outcome(step)
-        case (.running, .backoffElapsed): wake(step)
-        case (.failing, .backoffElapsed), (.cancelling, .backoffElapsed), (.timingOut, .backoffElapsed): wakeInEnding(step)
+        switch run {
+        case .ended: .alreadyEnded
+        case .accepted:
+            switch input {
+            case .start, .cancel: .commands
+            case .outcome, .timer, .deadline, .event, .childEnded, .adjust: .wrongPhase
+            }
+        case .running, .failing, .cancelling, .timingOut, .succeeding:
+            switch input {
+            case .start: .wrongPhase
+            case .cancel, .deadline: run == .running ? ending(step) : .nothing
+            case .outcome: outcome(step)
+            case .timer(let kind): timer(kind, step, isEnding: run != .running)
+            case .event: event(step, isEnding: run != .running)
+            case .childEnded: childEnded(step)
+            case .adjust: step == .loop ? (run == .running ? .commands : .staleTask) : .unknownStep
+            }
         }
     }
 
     private static func ending(_ step: StepPhase) -> Answer {
         switch step {
         case .unlooked, .unknownTask: .incomplete
-        case .foreign, .notStarted, .pending, .readyTask, .leasedTask, .settledTask, .waitingTask, .block, .settled: .commands
+        case .foreign, .notStarted, .pending, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask, .block, .loop, .parallel,
+            .choice, .caught, .workingMachine, .waitingMachine, .sleep, .wait, .child, .waitingChild, .settled:
+            .commands
         }
     }
 
     private static func outcome(_ step: StepPhase) -> Answer {
         switch step {
-        case .foreign: .unknownStep
+        // Only an agent's step has attempts.
+        case .foreign, .block, .loop, .parallel, .choice, .workingMachine, .waitingMachine, .sleep, .wait, .child, .waitingChild: .unknownStep
         // The row that it was read from is the proof.
-        case .unlooked, .unknownTask, .leasedTask, .settledTask: .commands
-        case .notStarted, .pending, .readyTask, .waitingTask, .block: .staleTask
+        case .unlooked, .unknownTask, .leasedTask, .unwantedTask, .settledTask: .commands
+        case .notStarted, .pending, .readyTask, .waitingTask, .caught: .staleTask
         case .settled: .alreadySettled
         }
     }
 
-    private static func wake(_ step: StepPhase) -> Answer {
+    private static func timer(_ kind: TimerKind, _ step: StepPhase, isEnding: Bool) -> Answer {
         switch step {
-        case .foreign: .unknownStep
-        case .unlooked: .incomplete
-        case .waitingTask, .unknownTask: .commands
-        case .notStarted, .pending, .readyTask, .leasedTask, .settledTask, .block: .staleTask
-        case .settled: .alreadySettled
+        case .foreign: return .unknownStep
+        case .unlooked: return .incomplete
+        case .settled: return .alreadySettled
+        case .notStarted, .pending, .caught: return .staleTask
+        case .unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask, .block, .loop, .parallel, .choice,
+            .workingMachine, .waitingMachine, .sleep, .wait, .child, .waitingChild:
+            break
+        }
+        if isEnding { return .staleTask }
+        switch kind {
+        case .backoff: return [.unknownTask, .waitingTask, .waitingChild].contains(step) ? .commands : .staleTask
+        case .deadline: return .staleTask
+        case .sleep: return step == .sleep ? .commands : .staleTask
+        case .timeout:
+            return [.unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask].contains(step) ? .staleTask : .commands
+        case .totalTimeout: return step == .unknownTask ? .incomplete : step == .unwantedTask ? .staleTask : .commands
+        case .every: return step == .loop ? .commands : .staleTask
+        case .joinDeadline: return step == .loop || step == .parallel ? .commands : .staleTask
+        case .after: return step == .waitingMachine ? .commands : .staleTask
+        case .awaitTimeout: return step == .wait ? .commands : .staleTask
         }
     }
 
-    private static func wakeInEnding(_ step: StepPhase) -> Answer {
+    private static func event(_ step: StepPhase, isEnding: Bool) -> Answer {
         switch step {
         case .foreign: .unknownStep
         case .unlooked: .incomplete
-        case .notStarted, .pending, .unknownTask, .readyTask, .leasedTask, .settledTask, .waitingTask, .block: .staleTask
         case .settled: .alreadySettled
+        case .wait, .waitingMachine: isEnding ? .staleTask : .commands
+        case .notStarted, .pending, .unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask, .block, .loop, .parallel,
+            .choice, .caught, .workingMachine, .sleep, .child, .waitingChild:
+            .staleTask
+        }
+    }
+
+    // Also where nothing is wanted any more: the step settles with it.
+    private static func childEnded(_ step: StepPhase) -> Answer {
+        switch step {
+        case .foreign: .unknownStep
+        case .unlooked: .incomplete
+        case .settled: .alreadySettled
+        case .child: .commands
+        case .notStarted, .pending, .unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask, .block, .loop, .parallel,
+            .choice, .caught, .workingMachine, .waitingMachine, .sleep, .wait, .waitingChild:
+            .staleTask
         }
     }
 
     // A graph with the step in question and another one that a worker has.
     private static func frame(_ run: RunPhase, _ step: StepPhase) throws -> Frame {
-        let x: Step = step == .block ? .block("x", .steps([.agent("y")])) : .agent("x", needs: step == .pending ? ["done", "other"] : [])
-        let program = try Program(WorkflowDefinition(name: "w", body: .graph([x, .agent("other"), .agent("done")])))
+        let program = try Program(WorkflowDefinition(name: "w", body: .graph([step.step, .agent("other"), .agent("done")])))
         var facts = RunFacts(
             id: RunID(UUIDBytes(high: 1, low: 1)), version: 1, historyLength: 9, submittedAt: Timestamp(microseconds: 0), trigger: "api",
-            input: .null)
+            input: .null, callees: ["c": CalleeFacts(versionID: VersionID(1), number: 1)])
         if run == .ended {
             // Only a decision can end a run.
             var frame = Frame(program: program, run: facts, isComplete: true)
@@ -217,6 +336,7 @@ enum Answer: Hashable {
         case .failing: root.ending = .failed(Failure(type: .exit, message: "no"))
         case .cancelling: root.ending = .cancelled
         case .timingOut: root.ending = .timedOut(Failure(type: .timeout, message: "late"))
+        case .succeeding: root.ending = .succeeded(by: StepPath("done"))
         }
         facts.root = run == .accepted ? nil : root
         var steps: [StepPath: StepFacts] = [
@@ -225,7 +345,7 @@ enum Answer: Hashable {
         ]
         if run == .accepted { steps = [:] }
         steps[StepPath("x")] = step.facts
-        if step == .block { steps[StepPath("x.y")] = .task(TaskFacts(phase: .leased)) }
+        for (path, facts) in step.insides { steps[StepPath(path)] = facts }
         return Frame(program: program, run: facts, steps: steps, isComplete: step != .unlooked || run == .accepted)
     }
 

@@ -64,7 +64,7 @@ import WorkflowModel
 
     @Test("nothing reaches a run before its start but its start and its cancel")
     func beforeStart() throws {
-        for input in [Self.outcome("a"), .backoffElapsed(StepPath("a")), .deadlinePassed] {
+        for input in [Self.outcome("a"), .timer(path: StepPath("a"), kind: .backoff), .timer(path: nil, kind: .deadline)] {
             var frame = try Self.frame(.steps([.agent("a")]))
             #expect(Self.answer(&frame, input) == .wrongPhase, "\(input) was taken")
         }
@@ -76,7 +76,7 @@ import WorkflowModel
         #expect(Self.refusal(&frame, .start) == nil)
         #expect(frame.run.isEnded)
         let before = Self.picture(frame)
-        for input in [.start, Self.outcome("a"), .backoffElapsed(StepPath("a")), .deadlinePassed, .cancel(reason: nil)] as [Input] {
+        for input in [.start, Self.outcome("a"), .timer(path: StepPath("a"), kind: .backoff), .timer(path: nil, kind: .deadline), .cancel(reason: nil)] as [Input] {
             #expect(Self.answer(&frame, input) == .alreadyEnded, "\(input) was taken")
             #expect(Self.picture(frame) == before)
         }
@@ -144,7 +144,7 @@ import WorkflowModel
         #expect(first == MissingFacts(lockedTasks: [StepPath("a"), StepPath("b"), StepPath("c"), StepPath("f")]))
         frame.add([
             (StepPath("a"), .task(TaskFacts(phase: .leased))), (StepPath("b"), .notStarted),
-            (StepPath("c"), .block(BlockFacts(unsettled: 0, live: 1))),
+            (StepPath("c"), .live(.block(BlockFacts(unsettled: 0, live: 1)))),
             (StepPath("f"), .settled(SettledFacts(status: .succeeded, finishedAt: Timestamp(microseconds: 1)))),
         ])
         let second = try Self.missing(&frame, .cancel(reason: nil))
@@ -210,14 +210,14 @@ import WorkflowModel
         var frame = try Self.frame(
             .graph([.agent("a"), .agent("b"), .agent("c", needs: ["a", "b"]), .block("d", .steps([.agent("e")]))]))
         #expect(Self.refusal(&frame, .start) == nil)
-        #expect(Self.answer(&frame, .backoffElapsed(StepPath("a"))) == .staleTask, "a ready step woke")
+        #expect(Self.answer(&frame, .timer(path: StepPath("a"), kind: .backoff)) == .staleTask, "a ready step woke")
         frame.committed()
         #expect(Self.refusal(&frame, Self.outcome("a")) == nil)
-        #expect(Self.answer(&frame, .backoffElapsed(StepPath("a"))) == .alreadySettled, "a settled step woke")
-        #expect(Self.answer(&frame, .backoffElapsed(StepPath("c"))) == .staleTask, "a pending step woke")
-        #expect(Self.answer(&frame, .backoffElapsed(StepPath("d"))) == .staleTask, "a block woke")
+        #expect(Self.answer(&frame, .timer(path: StepPath("a"), kind: .backoff)) == .alreadySettled, "a settled step woke")
+        #expect(Self.answer(&frame, .timer(path: StepPath("c"), kind: .backoff)) == .staleTask, "a pending step woke")
+        #expect(Self.answer(&frame, .timer(path: StepPath("d"), kind: .backoff)) == .staleTask, "a block woke")
         var empty = try Self.frame(.steps([.agent("a")]), root: BlockFacts(unsettled: 0, live: 1), isComplete: false)
-        #expect(Self.answer(&empty, .backoffElapsed(StepPath("a"))) == .incomplete, "nothing was asked")
+        #expect(Self.answer(&empty, .timer(path: StepPath("a"), kind: .backoff)) == .incomplete, "nothing was asked")
     }
 }
 

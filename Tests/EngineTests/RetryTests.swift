@@ -228,7 +228,7 @@ import WorkflowModel
         try story.fail("a")
         try story.succeed("a", 1)
         #expect(story.step("a")?.attempts == 2)
-        #expect(story.store.steps[0]?.losses == 2)
+        #expect(story.store.steps[StepPath("a")]?.losses == 2)
         #expect(story.attempts("a") == [.lost, .lost, .failed])
     }
 
@@ -241,7 +241,7 @@ import WorkflowModel
         #expect(story.ending?.failure?.type == .poison)
         #expect(story.ending?.failure?.path == StepPath("a"))
         #expect(story.step("a")?.attempts == 1)
-        #expect(story.store.steps[0]?.losses == EngineDefaults.lossLimit + 1)
+        #expect(story.store.steps[StepPath("a")]?.losses == EngineDefaults.lossLimit + 1)
     }
 
     @Test("poison can be caught with `onError: continue`")
@@ -261,7 +261,7 @@ import WorkflowModel
         }
         try story.succeed("a")
         #expect(story.step("a")?.attempts == 1)
-        #expect(story.store.steps[0]?.losses == 0)
+        #expect(story.store.steps[StepPath("a")]?.losses == 0)
     }
 
     @Test("an attempt that timed out counts like one that failed")

@@ -79,7 +79,7 @@ struct ExampleRunner: Sendable {
             let sql = """
                 select coalesce(string_agg(coalesce(case when ended_at is null then 'live' else status end, ''), ',' order by status), '')
                   from skein.run_overview
-                 where workflow = \(Self.quoted(workflow)) and submitted_at >= (select submitted_at from skein.run_overview where run_id = '\(run)')
+                 where workflow = \(Self.quoted(workflow)) and run_id <> '\(run)' and submitted_at >= (select submitted_at from skein.run_overview where run_id = '\(run)')
                 """
             var found = ""
             let deadline = ContinuousClock.now + .seconds(30)

@@ -1,146 +1,225 @@
-// The promises, checked with every command and after every fold.
+// The promises, checked with every command.
 
 import Engine
 import Expressions
 import WorkflowModel
 
 extension ModelStore {
-    // MARK: With a command
+    /// The path of what a step is in, read off the path itself; nil for the root block.
+    static func parent(of path: StepPath) -> StepPath? {
+        guard let cut = path.text.utf8.lastIndex(where: { $0 == 0x2E || $0 == 0x5B || $0 == 0x2F }) else { return nil }
+        return StepPath(String(path.text[..<cut]))
+    }
 
-    // I7, I9: a step starts when its block is under way, what it needs has settled, and its condition holds.
-    func checkMayStart(_ node: Int) throws(Violation) {
-        let entry = outline.entries[node]
-        if let parent = entry.parent {
-            guard case .block(let block) = liveSteps[parent] else {
-                throw Violation("I9", "\(entry.path) starts in a block that is not under way")
+    // Whether anything around a step starts nothing more. Steps that clean up go on in a block that is failing.
+    func isInEnding(_ path: StepPath) -> Bool {
+        var here = path
+        while true {
+            let around = Self.parent(of: here)
+            let ending = around.map { live[$0]?.facts.ending } ?? run.root?.ending
+            if let ending {
+                guard case .failed = ending, program.node(at: here)?.isCleanup == true else { return true }
             }
-            guard block.ending == nil else { throw Violation("I9", "\(entry.path) starts in a block that is ending") }
-        }
-        for need in entry.needs where steps[need] == nil {
-            throw Violation("I7", "\(entry.path) starts before \(outline.entries[need].path) has settled")
-        }
-        if outline.isGraph(entry.parent), !entry.needs.isEmpty,
-            entry.needs.allSatisfy({ steps[$0]?.settled.status == .skipped })
-        {
-            throw Violation("needs", "\(entry.path) starts although all its needs were skipped")
-        }
-        guard outline.conditionHolds(node, scope(of: node)) == true else {
-            throw Violation("I9", "\(entry.path) starts although its condition does not hold")
+            guard let around else { return false }
+            here = around
         }
     }
 
-    func scope(of node: Int) -> Scope {
-        outline.scope(in: outline.entries[node].parent, input: runInput.value) { settledValue($0) }
+    // I7, I9: a step starts when what it is in is under way, what it needs has settled, and nothing around it is ending.
+    func checkMayStart(_ path: StepPath, _ node: Node) throws(Violation) {
+        guard !isInEnding(path) else { throw Violation("I9", "\(path) starts in something that is ending") }
+        let around = Self.parent(of: path)
+        if let around, live[around] == nil { throw Violation("I9", "\(path) starts in something that is not under way") }
+        guard node.placement == .step else { return }
+        let plan: BlockPlan
+        if let around {
+            guard case .block(let inner) = try self.node(around).verb else { throw Violation("I9", "\(around) is no block") }
+            plan = inner
+        } else {
+            plan = program.root
+        }
+        func status(_ index: Int) -> StepStatus? { steps[sibling(index, of: path)]?.settled.status }
+        // A step that cleans up waits only for others that do; whatever is not yet there will never be.
+        let ending = around.map { live[$0]?.facts.ending } ?? rootAfter?.ending
+        if node.isCleanup, ending != nil { return }
+        switch plan.kind {
+        case .sequence:
+            for before in plan.children.prefix(node.ordinal) where status(before) == nil {
+                throw Violation("I7", "\(path) starts before \(program.nodes[before].path) has settled")
+            }
+        case .graph:
+            for need in node.needs where status(need) == nil {
+                throw Violation("I7", "\(path) starts before \(program.nodes[need].path) has settled")
+            }
+            if node.when == nil, !node.needs.isEmpty, node.needs.allSatisfy({ status($0) == .skipped }) {
+                throw Violation("needs", "\(path) starts although all its needs were skipped")
+            }
+            if node.when == .success, node.needs.contains(where: { status($0) == .skipped }) {
+                throw Violation("needs", "\(path) starts although a need of it was skipped")
+            }
+        }
+        if node.when == .failure { throw Violation("needs", "\(path) starts although nothing has failed") }
+    }
+
+    func sibling(_ index: Int, of path: StepPath) -> StepPath {
+        Self.parent(of: path)?.child(program.nodes[index].id) ?? StepPath(program.nodes[index].id)
     }
 
     // I8: what a step's row says of attempts fits what the step is.
-    func checkAnswer(_ record: StepRecord, _ node: Int) throws(Violation) {
-        let entry = outline.entries[node]
+    func checkAnswer(_ record: StepRecord, _ node: Node) throws(Violation) {
         let settled = record.settled
+        let path = record.path
         switch settled.status {
         case .succeeded:
-            guard entry.isAgent == (record.attempt != nil) else { throw Violation("I8", "\(entry.path) has a result without an attempt") }
-            guard settled.output != nil, settled.failure == nil else { throw Violation("I8", "\(entry.path) succeeded without output") }
-            if case .set = entry.step.verb { try checkMayStart(node) }
-        case .failed: guard settled.failure != nil else { throw Violation("I8", "\(entry.path) failed without a failure") }
+            if case .agent = node.verb, record.attempt == nil, node.catchNode == nil {
+                throw Violation("I8", "\(path) has a result without an attempt")
+            }
+            guard settled.output != nil || settled.collected != nil, settled.failure == nil else {
+                throw Violation("I8", "\(path) succeeded without output")
+            }
+            if !begun.contains(path) { try checkMayStart(path, node) }
+        case .failed: guard settled.failure != nil else { throw Violation("I8", "\(path) failed without a failure") }
         case .skipped:
-            guard settled.output == nil, settled.attempts == 0, record.attempt == nil else {
-                throw Violation("I8", "\(entry.path) was skipped and has a result")
+            guard settled.output == nil, settled.attempts == 0, record.attempt == nil, !begun.contains(path) else {
+                throw Violation("I8", "\(path) was skipped and has a result")
             }
-            let allSkipped = !entry.needs.isEmpty && entry.needs.allSatisfy { steps[$0]?.settled.status == .skipped }
-            guard outline.conditionHolds(node, scope(of: node)) == false || (outline.isGraph(entry.parent) && allSkipped) else {
-                throw Violation("skipping", "\(entry.path) was skipped without a reason")
-            }
+            let needs = node.needs.map { steps[sibling($0, of: path)]?.settled.status }
+            let byRule = node.when == .failure || (!needs.isEmpty && needs.allSatisfy { $0 == .skipped })
+                || (node.when == .success && needs.contains(.skipped))
+            let byCondition = events.last { $0.path == path && $0.kind == "decision" }?.body?["result"] == false
+            let around = Self.parent(of: path)
+            var byFailure = false
+            if case .failed = around.map({ live[$0]?.facts.ending }) ?? rootAfter?.ending { byFailure = true }
+            guard byRule || byCondition || byFailure else { throw Violation("skipping", "\(path) was skipped without a reason") }
         case .cancelled:
-            guard settled.output == nil, record.attempt == nil else {
-                throw Violation("I11", "\(entry.path) was cancelled and has a result")
-            }
-        case .pending, .ready, .running, .waiting: throw Violation("statuses", "\(entry.path) settles as \(settled.status)")
+            guard settled.output == nil, record.attempt == nil else { throw Violation("I11", "\(path) was cancelled and has a result") }
+        case .pending, .ready, .running, .waiting: throw Violation("statuses", "\(path) settles as \(settled.status)")
         }
-        guard record.losses <= EngineDefaults.lossLimit + 1 else { throw Violation("I15", "\(entry.path) lost \(record.losses) workers") }
+        guard record.losses <= EngineDefaults.lossLimit + 1 else { throw Violation("I15", "\(path) lost \(record.losses) workers") }
     }
 
-    // I11: where nothing starts any more, what still comes back is not applied. Only a block may have been failing before.
-    func checkLateResult(_ record: StepRecord, _ node: Int) throws(Violation) {
-        let entry = outline.entries[node]
-        guard record.settled.status == .cancelled || (entry.isBlock && record.settled.status == .failed) else {
-            throw Violation("I11", "\(entry.path) is \(record.settled.status) although nothing of it is wanted any more")
+    // I11: what was cancelled was in something that is ending, or has ended with it.
+    func checkCancelled(_ path: StepPath) throws(Violation) {
+        var here = path
+        while let around = Self.parent(of: here) {
+            if live[around]?.facts.ending != nil || steps[around] != nil { return }
+            // Its end was a failure, which is being caught.
+            if case .caught = live[around]?.facts { return }
+            here = around
+        }
+        guard run.root?.ending != nil || ending != nil else {
+            throw Violation("I11", "\(path) was cancelled, and nothing around it is ending")
         }
     }
 
-    func isInEndingBlock(_ node: Int) -> Bool {
-        var parent = outline.entries[node].parent
-        while let block = parent {
-            if case .block(let facts) = liveSteps[block], facts.ending != nil { return true }
-            parent = outline.entries[block].parent
+    // No join early: when a fork or loop settles, nothing of it is live, and the rule of its join says what its status is.
+    func checkJoin(_ record: StepRecord, _ node: Node) throws(Violation) {
+        let join: JoinPolicy
+        let total: Int?
+        var parts: [StepStatus] = []
+        switch node.verb {
+        case .parallel(let plan):
+            join = plan.join
+            total = plan.branches.count
+            parts = plan.branches.compactMap { steps[record.path.child(program.nodes[$0].id)]?.settled.status }
+        case .loop(let plan):
+            join = plan.join
+            total = items[record.path]?.count
+            parts = (iterations[record.path] ?? []).compactMap { steps[StepPath("\(record.path)[\($0)]")]?.settled.status }
+        case .agent, .set, .nothing, .validate, .fail, .succeed, .sleep, .emit, .wait, .workflow, .block, .choice, .machine: return
         }
-        return false
+        guard begun.contains(record.path) else { return }
+        let prefixes = [record.path.text + "[", record.path.text + "."]
+        for path in Array(tasks.keys) + Array(live.keys) where prefixes.contains(where: { path.text.hasPrefix($0) }) {
+            throw Violation("joins", "\(record.path) settles while \(path) is live")
+        }
+        let ok = parts.count { $0 == .succeeded }
+        let failed = parts.count { $0 == .failed }
+        guard record.settled.status == .succeeded, steps[StepPath(record.path.text + "/catch")] == nil else { return }
+        if join.onDeadline == .partial, join.deadline != nil { return }
+        if case .loop(let plan) = node.verb, plan.breakIf != nil { return }
+        if events.contains(where: { $0.kind == "adjusted" && $0.path == record.path }) { return }
+        let count = total ?? parts.count
+        // Who waited for everything has everything.
+        if join.onError == .continue {
+            guard ok + failed >= count || isEnough(join.rule, ok, failed, count) else { throw Violation("joins", "\(record.path) is joined early") }
+            return
+        }
+        guard isEnough(join.rule, ok, failed, count) else {
+            throw Violation("joins", "\(record.path) succeeds with \(ok) of \(count), \(failed) failed: \(join.rule)")
+        }
+    }
+
+    private func isEnough(_ rule: JoinPolicy.Rule, _ ok: Int, _ failed: Int, _ total: Int) -> Bool {
+        switch rule {
+        case .all: ok == total
+        case .any, .first: ok >= 1
+        case .quorum(let count): ok >= count
+        case .ratio(let share): Double(ok) >= Double(share.partsPerMillion) / 1_000_000 * Double(total) - 0.000_01
+        case .tolerate(let count): ok + failed == total && failed <= count
+        case .tolerateShare(let share):
+            ok + failed == total && Double(failed) <= Double(share.partsPerMillion) / 1_000_000 * Double(total) + 0.000_01
+        }
+    }
+
+    // I11: where nothing starts any more, what still comes back is not applied. Only a scope may have been failing before.
+    func checkLateResult(_ record: StepRecord, _ node: Node) throws(Violation) {
+        let isScope = if case .agent = node.verb { false } else { true }
+        guard record.settled.status == .cancelled || record.settled.status == .skipped || (isScope && record.settled.status == .failed) else {
+            throw Violation("I11", "\(record.path) is \(record.settled.status) although nothing of it is wanted any more")
+        }
     }
 
     // I15: the next attempt is one that the policy grants.
-    func checkPolicy(_ node: Int, from row: TaskRow, to task: TaskFacts) throws(Violation) {
-        let entry = outline.entries[node]
-        guard let outcome = row.outcome else { throw Violation("rows", "\(entry.path) goes on without an outcome") }
+    func checkPolicy(_ node: Node, _ path: StepPath, from row: TaskRow, to task: TaskFacts) throws(Violation) {
+        guard let outcome = row.outcome else { throw Violation("rows", "\(path) goes on without an outcome") }
         switch outcome.status {
         case .lost:
             guard task.attempt == row.attempt, task.losses == row.losses + 1, task.losses <= EngineDefaults.lossLimit,
                 task.retryCounts == row.retryCounts
-            else { throw Violation("I15", "\(entry.path): a lost worker uses up no attempt, and counts as one loss") }
+            else { throw Violation("I15", "\(path): a lost worker uses up no attempt, and counts as one loss") }
         case .released, .cancelled:
             guard task.attempt == row.attempt, task.losses == row.losses, task.retryCounts == row.retryCounts else {
-                throw Violation("I15", "\(entry.path): what is given back uses up nothing")
+                throw Violation("I15", "\(path): what is given back uses up nothing")
             }
         case .succeeded, .failed, .timedOut:
             guard task.attempt == row.attempt + 1, task.losses == row.losses else {
-                throw Violation("I15", "\(entry.path): attempt \(task.attempt) follows \(row.attempt)")
+                throw Violation("I15", "\(path): attempt \(task.attempt) follows \(row.attempt)")
             }
-            let entries = outline.retry(of: entry)
+            let entries = node.retry.entries
             let before = row.retryCounts + Array(repeating: 0, count: max(0, task.retryCounts.count - row.retryCounts.count))
             let grown = task.retryCounts.indices.filter { task.retryCounts[$0] != before[$0] }
             guard grown.count == 1, let index = grown.first, index < entries.count, task.retryCounts[index] == before[index] + 1,
                 task.retryCounts[index] < entries[index].maxAttempts
-            else { throw Violation("I15", "\(entry.path) is tried again, which its policy does not grant: \(task.retryCounts)") }
+            else { throw Violation("I15", "\(path) is tried again, which its policy does not grant: \(task.retryCounts)") }
             if let asked = outcome.failure?.retryAfter {
-                guard task.lastDelay == min(max(asked, .zero), .seconds(86_400)) else {
-                    throw Violation("I15", "\(entry.path) does not wait as asked")
-                }
+                guard task.lastDelay == min(max(asked, .zero), .seconds(86_400)) else { throw Violation("I15", "\(path) does not wait as asked") }
             } else {
-                guard task.lastDelay <= entries[index].maxDelay else { throw Violation("I15", "\(entry.path) waits too long") }
+                guard task.lastDelay <= entries[index].maxDelay else { throw Violation("I15", "\(path) waits too long") }
             }
+        }
+    }
+
+    /// The entry of a policy that a failure falls under; nil when it is not tried again whatever was counted.
+    static func retryIndex(_ entries: [RetryEntry], for failure: Failure) -> Int? {
+        let mayPass: Set<FailureType> = [.timeout, .connect, .tls, .serverError, .rateLimited, .protocolError, .exit, .signal, .custom]
+        return entries.firstIndex { policy in
+            guard let names = policy.on else { return mayPass.contains(failure.type) }
+            return names.contains { $0 == failure.type.rawValue || $0 == failure.code || ($0 == "*" && mayPass.contains(failure.type)) }
         }
     }
 
     // I15: no attempt that the policy grants is kept back.
-    func checkExhausted(_ record: StepRecord, _ outcome: TaskOutcome) throws(Violation) {
-        let entry = outline.entries[record.node]
-        guard record.settled.status == .failed, outcome.status != .lost, let failure = record.settled.failure,
-            let index = outline.retryIndex(of: entry, for: failure)
+    private func checkExhausted(_ record: StepRecord, _ outcome: TaskOutcome) throws(Violation) {
+        let node = program.nodes[record.node]
+        guard record.settled.status == .failed, outcome.status != .lost, !outcome.task.isUnwanted, let failure = record.settled.failure,
+            let index = Self.retryIndex(node.retry.entries, for: failure)
         else { return }
-        let policy = outline.retry(of: entry)[index]
+        let policy = node.retry.entries[index]
         let counts = outcome.task.retryCounts
         guard policy.maxElapsed != nil || (index < counts.count ? counts[index] : 0) + 1 >= policy.maxAttempts else {
-            throw Violation("I15", "\(entry.path) is not tried again, although its policy grants it")
+            throw Violation("I15", "\(record.path) is not tried again, although its policy grants it")
         }
-    }
-
-    // What fails, fails for a reason: a step of it that does not let it go on, or its own output.
-    func checkCause(of block: Int?, _ failure: Failure?) throws(Violation) {
-        let name = block.map { outline.entries[$0].path.text } ?? "the run"
-        let children = outline.children(of: block)
-        if let path = failure?.path, let cause = outline.index(of: path) {
-            let isFirst = !outline.entries[cause].children.contains { failsItsBlock($0) }
-            guard isFirst, children.contains(where: { failsItsBlock($0) }) || cause == block else {
-                throw Violation("I12", "\(name) fails because of \(path), which is not the first to blame")
-            }
-        } else {
-            guard children.allSatisfy({ steps[$0] != nil && !failsItsBlock($0) }) else {
-                throw Violation("I12", "\(name) fails without a step that is to blame")
-            }
-        }
-    }
-
-    private func failsItsBlock(_ node: Int) -> Bool {
-        steps[node]?.settled.status == .failed && outline.entries[node].step.onError == .fail
     }
 
     // I12: what an attempt leads to is exactly one thing, in the same transaction.
@@ -157,136 +236,30 @@ extension ModelStore {
                 if record.attempt?.fence == outcome.fence { attempts += 1 }
             case .recordAttempt(let record):
                 if record.path == outcome.path, record.outcome.fence == outcome.fence { attempts += 1 }
-            case .enqueue, .wake, .dequeue, .tellWorker, .keep, .drop, .recordEvent, .end: continue
+            // Its failure is being caught; the block that does it may be over with it.
+            case .keep(let path, _, .caught(let caught)) where path == outcome.path:
+                let ends = commands.contains { if case .recordStep(let record) = $0 { record.path == outcome.path } else { false } }
+                let isFirst = caught.block.live == 1 && caught.block.ending == nil
+                if !ends, isFirst { successors += 1 }
+            case .enqueue, .wake, .dequeue, .tellWorker, .setTimer, .removeTimer, .keepItems, .startChild, .cancelChild, .wait, .endWait,
+                .consume, .refuse, .dropEvent, .emit, .chain, .keep, .drop, .recordEvent, .end:
+                continue
             }
         }
         guard successors == 1 else { throw Violation("I12", "\(outcome.path) \(outcome.status) leads to \(successors) things") }
         guard attempts == 1 else { throw Violation("I12", "the attempt of \(outcome.path) is in the history \(attempts) times") }
     }
 
-    // A fold hands in nothing that is wrong; only a timer or an order may come too late.
+    // A fold hands in nothing that is wrong; only what is not about a task may come too late.
     func checkRefusal(_ rejection: Rejection, of input: Input) throws(Violation) {
         switch (input, rejection) {
-        case (.backoffElapsed, .alreadySettled), (.backoffElapsed, .alreadyEnded), (.deadlinePassed, .alreadyEnded): return
-        case (.start, _), (.outcome, _), (.backoffElapsed, _), (.deadlinePassed, _), (.cancel, _):
+        case (.timer, .alreadySettled), (.timer, .staleTask), (.timer, .alreadyEnded): return
+        case (.event, .alreadySettled), (.event, .staleTask), (.event, .alreadyEnded): return
+        case (.childEnded, .alreadySettled), (.childEnded, .staleTask), (.childEnded, .alreadyEnded): return
+        case (.adjust, .alreadySettled), (.adjust, .staleTask), (.adjust, .alreadyEnded), (.adjust, .unknownStep): return
+        case (.outcome, .alreadyEnded), (.cancel, .alreadyEnded): return
+        case (.start, _), (.outcome, _), (.timer, _), (.cancel, _), (.event, _), (.childEnded, _), (.adjust, _):
             throw Violation("refusals", "\(input) was refused: \(rejection)")
-        }
-    }
-
-    // MARK: After a fold
-
-    func checkAll() throws(Violation) {
-        if ending != nil {
-            try checkNothingIsLeft()
-        } else {
-            try checkCounters(of: nil, run.root)
-            for entry in outline.entries {
-                if case .block(let facts) = liveSteps[entry.index] { try checkCounters(of: entry.index, facts) }
-                if case .pending(let facts) = liveSteps[entry.index] { try checkPending(entry, facts) }
-            }
-            try checkNotStuck()
-            try checkKeptFrame()
-        }
-    }
-
-    // Counters equal what they count.
-    private func checkCounters(of block: Int?, _ facts: BlockFacts?) throws(Violation) {
-        let name = block.map { outline.entries[$0].path.text } ?? "the run"
-        guard let facts else { throw Violation("counters", "\(name) is not under way") }
-        let children = outline.children(of: block)
-        let live = children.count { child in
-            if case .block = liveSteps[child] { return true }
-            return tasks[child] != nil
-        }
-        let settled = children.count { steps[$0] != nil }
-        guard facts.live == live else { throw Violation("counters", "\(name) has \(live) live steps, and counts \(facts.live)") }
-        let unsettled = outline.isGraph(block) ? children.count - settled : 0
-        guard facts.unsettled == unsettled else {
-            throw Violation("counters", "\(name) has \(unsettled) unsettled steps, and counts \(facts.unsettled)")
-        }
-        if let block, facts.ending == nil, let parent = outline.entries[block].parent, case .block(let outer) = liveSteps[parent],
-            outer.ending != nil
-        {
-            throw Violation("I9", "\(name) goes on although the block around it is ending")
-        }
-        if block != nil, facts.ending == nil, run.root?.ending != nil {
-            throw Violation("I9", "\(name) goes on although the run is ending")
-        }
-        guard live > 0 else { throw Violation("I35", "nothing of \(name) is live, and it has not settled") }
-    }
-
-    private func checkPending(_ entry: Outline.Entry, _ facts: PendingFacts) throws(Violation) {
-        let settled = entry.needs.filter { steps[$0] != nil }
-        let met = settled.count { steps[$0]?.settled.status != .skipped }
-        guard facts.unmet == entry.needs.count - settled.count, facts.met == met, facts.unmet > 0 else {
-            throw Violation("counters", "\(entry.path) counts \(facts.unmet) unmet and \(facts.met) met needs")
-        }
-    }
-
-    // I35: every unfinished run has a ready or leased task, an unfolded outcome, a timer, or an order.
-    private func checkNotStuck() throws(Violation) {
-        let moves = tasks.contains { $0.map { !$0.held || $0.state == .settled } ?? false }
-        if !moves, backoffs.allSatisfy({ $0 == nil }), orders.isEmpty { throw Violation("I35", "the run is stuck") }
-        for (node, row) in tasks.enumerated() where row?.state == .waiting && backoffs[node] == nil {
-            throw Violation("I35", "\(outline.entries[node].path) waits without a timer")
-        }
-        for (node, dueAt) in backoffs.enumerated() where dueAt != nil && tasks[node]?.state != .waiting {
-            throw Violation("timers", "there is a timer of \(outline.entries[node].path), which does not wait")
-        }
-        guard run.root?.ending != nil else { return }
-        for (node, row) in tasks.enumerated() where row != nil {
-            guard row?.state == .leased || row?.state == .settled else {
-                throw Violation("I11", "\(outline.entries[node].path) is queued in a run that is ending")
-            }
-            guard row?.state == .settled || told.contains(node) else {
-                throw Violation("cancel", "the worker of \(outline.entries[node].path) was not told")
-            }
-        }
-    }
-
-    private func checkNothingIsLeft() throws(Violation) {
-        for entry in outline.entries where tasks[entry.index] != nil || liveSteps[entry.index] != nil || backoffs[entry.index] != nil {
-            throw Violation("leftovers", "\(entry.path) has rows although the run has ended")
-        }
-        guard let ending else { return }
-        let failed = outline.roots.filter { steps[$0]?.settled.status == .failed && outline.entries[$0].step.onError == .fail }
-        switch ending.status {
-        case .succeeded:
-            guard ending.output != nil, ending.failure == nil, failed.isEmpty else { throw Violation("I2", "a success with a failure") }
-            for root in outline.roots where steps[root] == nil {
-                throw Violation("I7", "the run succeeded before \(outline.entries[root].path)")
-            }
-        case .failed:
-            guard ending.failure != nil, ending.output == nil else { throw Violation("I2", "a failure without a reason") }
-            try checkCause(of: nil, ending.failure)
-        case .timedOut: guard ending.failure?.type == .timeout else { throw Violation("I2", "a time-out without a reason") }
-        case .cancelled:
-            guard run.cancelRequested, ending.failure?.type == .cancelled else { throw Violation("I2", "nobody cancelled the run") }
-        case .queued, .running, .waiting, .paused: throw Violation("I2", "\(ending.status) is no ending")
-        }
-    }
-
-    // What a coordinator remembers is what the tables say.
-    private func checkKeptFrame() throws(Violation) {
-        guard let keptFrame else { return }
-        for entry in outline.entries {
-            let row = facts(of: entry.index, locked: false)
-            let kept = keptFrame.steps[entry.path]
-            switch (kept, row) {
-            case (nil, _) where !keptFrame.isComplete: continue
-            case (nil, nil), (.notStarted, nil): continue
-            case (.pending(let left), .pending(let right)) where left == right: continue
-            case (.block(let left), .block(let right)) where left == right: continue
-            case (.settled(let left), .settled(let right))
-            where left.withoutOutput == right.withoutOutput && (left.output == nil || left.output == right.output): continue
-            case (.task(let left), .task(let right)) where left.fingerprint == right.fingerprint:
-                // Whether a worker has it is the row's secret; what only a fold changes is known.
-                guard left.phase == .waiting || right.phase == .waiting, left.phase != right.phase else { continue }
-                throw Violation("frames", "\(entry.path) is \(left.phase) in the frame and \(right.phase) in its row")
-            case (.notStarted, _), (.pending, _), (.task, _), (.block, _), (.settled, _), (nil, _):
-                throw Violation(
-                    "frames", "\(entry.path) is \(String(describing: kept)) in the frame and \(String(describing: row)) in the tables")
-            }
         }
     }
 }

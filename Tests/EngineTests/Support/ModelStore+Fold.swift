@@ -31,6 +31,8 @@ extension ModelStore {
         var fingerprint: String {
             switch self {
             case .commands(let commands): commands.map(\.fingerprint).joined(separator: "\n")
+            // A frame that has forgotten a step cannot tell that it has settled from that it never was.
+            case .refused(.alreadySettled(let path)), .refused(.staleTask(let path)): "refused: \(path) is over"
             case .refused(let rejection): "refused: \(rejection)"
             }
         }
@@ -38,8 +40,11 @@ extension ModelStore {
 
     /// The same, with whether the run was ending before.
     struct Decided {
+        let input: Input
         let decision: Decision
         let wasEnding: Bool
+        // The root block after it.
+        let root: BlockFacts?
     }
 
     /// Folds what is due.
@@ -51,16 +56,18 @@ extension ModelStore {
     ///   - meanwhile: what others do between the decisions and the commit, given the steps whose task rows this transaction has locked.
     mutating func fold(
         limit: Int = .max, sources: [FrameSource] = FrameSource.allCases, fate: Fate = .committed,
-        meanwhile: (inout ModelStore, Set<Int>) -> Void = { _, _ in }
+        meanwhile: (inout ModelStore, Set<StepPath>) -> Void = { _, _ in }
     ) throws {
         guard ending == nil else { return }
         let inputs = dueInputs(limit: limit)
-        var decided: (decisions: [Decided], frame: Frame, locked: Set<Int>)?
+        var decided: (decisions: [Decided], frame: Frame, locked: Set<StepPath>)?
         for source in sources where source != .kept || keptFrame != nil {
             let result = try decideAll(inputs, with: frame(source))
             if let first = decided {
                 let (left, right) = (first.decisions.map(\.decision.fingerprint), result.decisions.map(\.decision.fingerprint))
-                if left != right { throw Violation("same facts, same decision", "\(source) decided\n\(right)\ninstead of\n\(left)") }
+                if left != right {
+                    throw Violation("same facts, same decision", "\(source) decided\n\(right)\ninstead of\n\(left)\nfor \(inputs)")
+                }
             } else {
                 decided = result
             }
@@ -70,7 +77,7 @@ extension ModelStore {
         meanwhile(&self, locked)
         // What others did meanwhile stays.
         guard fate != .crashed else { return }
-        try apply(decisions, of: inputs, frame: frame)
+        try apply(decisions, frame: frame)
         if fate == .committed, ending == nil {
             var frame = frame
             frame.committed()
@@ -81,17 +88,20 @@ extension ModelStore {
 
     // In the order in which the real fold takes them.
     private func dueInputs(limit: Int) -> [Input] {
-        var inputs: [Input] = tasks.compactMap { $0?.outcome }.sorted { $0.fence < $1.fence }.prefix(limit).map { .outcome($0) }
+        var inputs: [Input] = tasks.values.compactMap(\.outcome).sorted { $0.fence < $1.fence }.prefix(limit).map { .outcome($0) }
         for order in orders {
             switch order {
             case .start: inputs.append(.start)
-            case .cancel: continue
+            case .cancel: if run.root?.ending != nil { inputs.append(.cancel(reason: run.cancelReason)) }
+            case .adjust(let path, let change): inputs.append(.adjust(path: path, change))
             }
         }
-        for (node, dueAt) in backoffs.enumerated() {
-            if let dueAt, dueAt <= now { inputs.append(.backoffElapsed(outline.entries[node].path)) }
-        }
-        if let deadline, deadline <= now { inputs.append(.deadlinePassed) }
+        for (_, child) in children.sorted(by: { $0.key < $1.key }) { if let ending = child.ending { inputs.append(.childEnded(ending)) } }
+        for (path, index) in matches { inputs.append(.event(wait: path, arrivals[index].facts)) }
+        let due = timers.filter { $0.value.dueAt <= now }
+            .sorted { ($0.value.dueAt, $0.key.path?.text ?? "", $0.key.kind.rawValue) < ($1.value.dueAt, $1.key.path?.text ?? "", $1.key.kind.rawValue) }
+        for (key, _) in due { inputs.append(.timer(path: key.path, kind: key.kind)) }
+        if let deadline, deadline <= now { inputs.append(.timer(path: nil, kind: .deadline)) }
         if run.cancelRequested, run.root?.ending == nil {
             if run.root == nil { inputs.removeAll() }
             inputs.insert(.cancel(reason: run.cancelReason), at: 0)
@@ -111,7 +121,7 @@ extension ModelStore {
         case .rebuilt:
             run.input = runInput
             var facts: [StepPath: StepFacts] = [:]
-            for entry in outline.entries { facts[entry.path] = self.facts(of: entry.index, locked: false) }
+            for path in Set(steps.keys).union(live.keys).union(tasks.keys) { facts[path] = self.facts(of: path, locked: false) }
             return Frame(program: program, run: run, steps: facts, isComplete: true)
         case .asked: return Frame(program: program, run: run, isComplete: run.root == nil)
         }
@@ -119,173 +129,108 @@ extension ModelStore {
 
     private func decideAll(
         _ inputs: [Input], with first: Frame
-    ) throws(Violation) -> (decisions: [Decided], frame: Frame, locked: Set<Int>) {
+    ) throws(Violation) -> (decisions: [Decided], frame: Frame, locked: Set<StepPath>) {
         var frame = first
-        var locked: Set<Int> = []
+        var locked: Set<StepPath> = []
         var decisions: [Decided] = []
+        var writing = self
         for input in inputs {
             let wasEnding = frame.run.root?.ending != nil
-            decisions.append(Decided(decision: try decide(input, &frame, &locked), wasEnding: wasEnding))
+            let decision = try decide(input, &frame, &locked, reading: &writing)
+            decisions.append(Decided(input: input, decision: decision, wasEnding: wasEnding, root: frame.run.root))
         }
         return (decisions, frame, locked)
     }
 
+    // Only what questions are about: settled steps and collections.
+    private mutating func writeHistory(_ commands: [Command]) {
+        for command in commands {
+            switch command {
+            case .recordStep(let record): put(record)
+            case .keepItems(let path, let all): items[path] = all
+            // Live rows are written at the end.
+            case .keep, .drop, .dequeue, .enqueue, .requeue, .backOff, .wake, .tellWorker, .setTimer, .removeTimer, .startChild, .cancelChild, .wait, .endWait,
+                .consume, .refuse, .dropEvent, .emit, .chain, .recordAttempt, .recordEvent, .end:
+                continue
+            }
+        }
+    }
+
+    mutating func put(_ record: StepRecord) {
+        var record = record
+        if let collected = record.settled.collected { record.settled.output = collect(record.path, collected) }
+        steps[record.path] = record
+        stepOrder.append(record.path)
+        if program.nodes[record.node].placement == .iteration, let open = record.path.text.utf8.lastIndex(of: 0x5B) {
+            let text = record.path.text
+            if let index = Int(text[text.utf8.index(after: open)...].dropLast()) {
+                iterations[StepPath(String(text[..<open])), default: []].insert(index)
+            }
+        }
+    }
+
     /// One decision, with the facts that the engine asks for.
-    func decide(_ input: Input, _ frame: inout Frame, _ locked: inout Set<Int>) throws(Violation) -> Decision {
-        // Each round teaches the frame something new, so there can be no more rounds than facts.
-        for _ in 0...(2 * outline.entries.count + 2) {
+    func decide(_ input: Input, _ frame: inout Frame, _ locked: inout Set<StepPath>) throws(Violation) -> Decision {
+        var tables = self
+        return try decide(input, &frame, &locked, reading: &tables)
+    }
+
+    // Each round teaches the frame something new; a definition needs no more than so many.
+    private static let roundLimit = 400
+
+    private func decide(
+        _ input: Input, _ frame: inout Frame, _ locked: inout Set<StepPath>, reading tables: inout ModelStore
+    ) throws(Violation) -> Decision {
+        // What was decided before it had to be written.
+        var before: [Command] = []
+        var isSuspended = false
+        for _ in 0..<Self.roundLimit {
             do throws(Rejection) {
-                return .commands(try Engine.decide(&frame, input, at: now))
+                let commands = try isSuspended ? Engine.proceed(&frame) : Engine.decide(&frame, input, at: now)
+                // What this transaction has written is read by its later questions.
+                tables.writeHistory(commands)
+                return .commands(before + commands)
             } catch {
-                guard case .incomplete(let missing) = error else { return .refused(error) }
+                let missing: MissingFacts
+                switch error {
+                case .incomplete(let facts): missing = facts
+                case .suspended(let commands, let facts):
+                    before += commands
+                    isSuspended = true
+                    tables.writeHistory(commands)
+                    missing = facts
+                case .wrongPhase, .alreadyEnded, .unknownStep, .alreadySettled, .staleTask: return .refused(error)
+                }
                 if missing.isEmpty { throw Violation("questions", "the engine asked for nothing") }
                 if missing.input { frame.add(input: runInput) }
                 var facts: [(StepPath, StepFacts)] = []
-                for path in missing.steps {
-                    guard let node = outline.index(of: path) else { throw Violation("questions", "there is no step \(path)") }
-                    facts.append((path, self.facts(of: node, locked: false) ?? .notStarted))
-                }
-                for path in missing.lockedTasks {
-                    guard let node = outline.index(of: path) else { throw Violation("questions", "there is no step \(path)") }
-                    facts.append((path, self.facts(of: node, locked: true) ?? .notStarted))
-                    locked.insert(node)
+                for path in missing.steps.union(missing.lockedTasks) {
+                    let isLocked = missing.lockedTasks.contains(path)
+                    _ = try node(path)
+                    facts.append((path, tables.facts(of: path, locked: isLocked) ?? .notStarted))
+                    if isLocked { locked.insert(path) }
                 }
                 frame.add(facts)
+                for loop in missing.liveUnder {
+                    let inside = Set(tables.live.keys).union(tables.tasks.keys).filter { $0.text.hasPrefix(loop.text + "[") }
+                    frame.add(
+                        live: inside.sorted().compactMap { path in tables.liveFacts(of: path, locked: true).map { (path, $0) } }, under: loop)
+                    locked.formUnion(inside)
+                }
+                for (loop, numbers) in missing.items {
+                    guard let all = tables.items[loop] else { throw Violation("questions", "\(loop) has no items") }
+                    for number in numbers {
+                        let start = number * LoopItems.sliceSize
+                        guard start < all.count else { throw Violation("questions", "\(loop) has no slice \(number)") }
+                        frame.add(items: Array(all[start..<min(start + LoopItems.sliceSize, all.count)]), ofSlice: number, at: loop)
+                    }
+                }
+                for loop in missing.results {
+                    guard tables.steps[loop] != nil else { throw Violation("questions", "\(loop) has not settled, and its results are read") }
+                    frame.add(results: tables.results(of: loop), of: loop)
+                }
             }
         }
         throw Violation("questions", "the engine asked again and again for \(input)")
     }
-
-    // MARK: Writing
-
-    private mutating func apply(_ decisions: [Decided], of inputs: [Input], frame: Frame) throws {
-        for (input, decided) in zip(inputs, decisions) {
-            // Once the run is ending, or its cancellation is acknowledged, nothing starts.
-            let isOver = run.cancelRequested || decided.wasEnding
-            switch decided.decision {
-            case .commands(let commands):
-                for command in commands {
-                    guard ending == nil else { throw Violation("I2", "\(command.line) after the ending") }
-                    journal.append(command.line)
-                    try apply(command, isOver: isOver)
-                }
-                if case .outcome(let outcome) = input { try checkSuccessor(of: outcome, commands) }
-            case .refused(let rejection): try checkRefusal(rejection, of: input)
-            }
-            if case .deadlinePassed = input { deadline = nil }
-        }
-        orders = []
-        let (requested, reason) = (run.cancelRequested, run.cancelReason)
-        run = frame.run
-        run.input = nil
-        run.cancelRequested = requested || frame.run.cancelRequested
-        run.cancelReason = reason
-        if ending != nil { deadline = nil }
-    }
-
-    private func node(_ path: StepPath) throws(Violation) -> Int {
-        guard let node = outline.index(of: path) else { throw Violation("paths", "there is no step \(path)") }
-        return node
-    }
-
-    private mutating func apply(_ command: Command, isOver: Bool) throws {
-        switch command {
-        case .enqueue(let path, let index, let input):
-            let node = try node(path)
-            guard index == node else { throw Violation("numbering", "\(path) is \(node), not \(index)") }
-            guard tasks[node] == nil, steps[node] == nil else { throw Violation("I4", "\(path) is enqueued twice") }
-            guard !isOver else { throw Violation("I11", "\(path) is enqueued in a run that is ending") }
-            try checkMayStart(node)
-            tasks[node] = TaskRow(input: input)
-        case .requeue(let path, let task):
-            guard !isOver else { throw Violation("I11", "\(path) is requeued in a run that is ending") }
-            try putBack(try node(path), task, .ready)
-        case .backOff(let path, let task, let dueAt):
-            guard !isOver else { throw Violation("I11", "\(path) backs off in a run that is ending") }
-            guard dueAt > now else { throw Violation("I18", "the timer of \(path) is due already") }
-            let node = try node(path)
-            try putBack(node, task, .waiting)
-            backoffs[node] = dueAt
-        case .wake(let path):
-            let node = try node(path)
-            guard !isOver else { throw Violation("I11", "\(path) wakes in a run that is ending") }
-            guard tasks[node]?.state == .waiting, let dueAt = backoffs[node] else { throw Violation("timers", "\(path) does not wait") }
-            guard dueAt <= now else { throw Violation("I18", "\(path) wakes early") }
-            tasks[node]?.state = .ready
-            backoffs[node] = nil
-        case .dequeue(let path, let hasTimer):
-            let node = try node(path)
-            guard let row = tasks[node] else { throw Violation("rows", "\(path) has no task to remove") }
-            guard row.state != .leased else { throw Violation("I6", "the task of \(path) is removed while a worker has it") }
-            guard hasTimer == (backoffs[node] != nil) else { throw Violation("timers", "\(path): the timer is not what the engine thinks") }
-            tasks[node] = nil
-            backoffs[node] = nil
-        case .tellWorker(let path):
-            let node = try node(path)
-            guard tasks[node]?.state == .leased || tasks[node]?.state == .settled else {
-                throw Violation("rows", "no worker has \(path), and one is told")
-            }
-            told.insert(node)
-        case .keep(let path, let index, let facts):
-            let node = try node(path)
-            guard index == node else { throw Violation("numbering", "\(path) is \(node), not \(index)") }
-            guard steps[node] == nil, tasks[node] == nil else { throw Violation("rows", "\(path) is two things at once") }
-            if case .block = facts, liveSteps[node] == nil || liveSteps[node]?.isPending == true { try checkMayStart(node) }
-            if case .block(let block) = facts, case .failed(let failure) = block.ending { try checkCause(of: node, failure) }
-            liveSteps[node] = facts
-        case .drop(let path):
-            let node = try node(path)
-            guard liveSteps[node] != nil else { throw Violation("rows", "\(path) has no row among the live steps") }
-            liveSteps[node] = nil
-        case .recordStep(let record): try apply(record, isOver: isOver)
-        case .recordAttempt(let record):
-            try takeNumber(record.sequence)
-            if attempts.contains(where: { $0.path == record.path && $0.outcome.fence == record.outcome.fence }) {
-                throw Violation("I4", "attempt \(record.outcome.fence) of \(record.path) is recorded twice")
-            }
-            attempts.append(record)
-        case .recordEvent(let record):
-            try takeNumber(record.sequence)
-            events.append(record)
-        case .end(let ending):
-            try takeNumber(run.historyLength + 1)
-            self.ending = ending
-        }
-    }
-
-    private mutating func apply(_ record: StepRecord, isOver: Bool) throws {
-        let node = try node(record.path)
-        try takeNumber(record.sequence)
-        guard record.node == node else { throw Violation("numbering", "\(record.path) is \(node), not \(record.node)") }
-        guard steps[node] == nil else { throw Violation("I4", "\(record.path) settles twice") }
-        guard record.settled.status.isSettled else { throw Violation("statuses", "\(record.path) settles as \(record.settled.status)") }
-        guard tasks[node] == nil, liveSteps[node] == nil else { throw Violation("rows", "\(record.path) has settled and is live") }
-        if let attempt = record.attempt, attempt.fence != fences[node] {
-            throw Violation("I5", "\(record.path) settles under \(attempt.fence), the highest fence is \(String(describing: fences[node]))")
-        }
-        try checkAnswer(record, node)
-        if isOver || isInEndingBlock(node) { try checkLateResult(record, node) }
-        steps[node] = record
-    }
-
-    private mutating func takeNumber(_ sequence: Int) throws(Violation) {
-        guard sequence == run.historyLength + 1 else {
-            throw Violation("I28", "number \(sequence) follows \(run.historyLength) in the history")
-        }
-        run.historyLength = sequence
-    }
-
-    // The row is free again, for the same or the next attempt.
-    private mutating func putBack(_ node: Int, _ task: TaskFacts, _ state: TaskRow.State) throws(Violation) {
-        let path = outline.entries[node].path
-        guard let row = tasks[node], row.state == .settled else { throw Violation("rows", "\(path) has no settled task") }
-        try checkPolicy(node, from: row, to: task)
-        tasks[node] = TaskRow(
-            state: state, attempt: task.attempt, losses: task.losses, retryCounts: task.retryCounts, lastDelay: task.lastDelay,
-            startedAt: task.startedAt, input: row.input)
-    }
-}
-
-extension LiveStepFacts {
-    var isPending: Bool { if case .pending = self { true } else { false } }
 }

@@ -33,6 +33,7 @@ struct Simulation {
             temper.failure = random.pick([0, 5, 20, 60])
             temper.cancel = random.pick([0, 0, 2, 10])
             temper.wrongAnswer = random.pick([0, 10])
+            temper.adjustment = random.pick([0, 0, 3])
         }
         workers = Workers(random: random, temper: temper)
     }
@@ -55,12 +56,20 @@ struct Simulation {
         try handInAgain()
     }
 
+    // What happened, shortly: for a failing seed.
+    var journal: String { store.journal.suffix(60).joined(separator: "\n") }
+
     private mutating func act() throws {
         if workers.random.below(400) < temper.cancel { store.cancel(reason: workers.random.chance(50) ? "enough" : nil) }
         let claimable = store.claimable
         let leased = store.leased
         let isDue = store.isDue
-        if isDue, workers.random.chance(claimable.isEmpty && leased.isEmpty ? 90 : 30) {
+        let waiting = store.children.filter { $0.value.ending == nil }.keys.sorted()
+        if !waiting.isEmpty, workers.random.chance(leased.isEmpty && claimable.isEmpty ? 50 : 15) {
+            workers.endChild(workers.random.pick(waiting), in: &store)
+        } else if !store.waits.isEmpty, workers.random.chance(20) {
+            store.signal(workers.random.pick(["go", "go", "stop", "noise"]), ["n": .int(Int64(workers.random.below(4)))])
+        } else if isDue, workers.random.chance(claimable.isEmpty && leased.isEmpty ? 90 : 30) {
             try fold()
         } else if !leased.isEmpty, workers.random.chance(claimable.isEmpty ? 85 : 45) {
             workers.settle(workers.random.pick(leased), in: &store)
@@ -68,6 +77,13 @@ struct Simulation {
             workers.claim(workers.random.pick(claimable), in: &store)
         } else if let timer = store.nextTimer, !isDue {
             store.now = max(store.now, timer) + .milliseconds(workers.random.pick([0, 1, 700]))
+        }
+        if workers.random.chance(temper.adjustment), let loop = store.live.keys.sorted().first(where: { store.live[$0]?.facts.isLoop == true }) {
+            let change = workers.random.pick([
+                LoopAdjustment(maxParallel: 1 + workers.random.below(4)), LoopAdjustment(tolerance: workers.random.below(3)),
+                LoopAdjustment(maxParallel: 0, toleranceShare: Share(fraction: 0.4)),
+            ])
+            store.orders.append(.adjust(loop, change))
         }
         if workers.random.chance(20) { store.now = store.now + .milliseconds(workers.random.below(2000)) }
         if !workers.stale.isEmpty, workers.random.chance(5), store.settle(workers.random.pick(workers.stale), .succeeded, output: .null) {
@@ -85,23 +101,22 @@ struct Simulation {
         let sources: [ModelStore.FrameSource] =
             workers.random.chance(20) ? ModelStore.FrameSource.allCases : [workers.random.pick(ModelStore.FrameSource.allCases)]
         let busy = workers.random.chance(30) ? workers.random.below(4) : 0
-        let due = store.tasks.compactMap { $0?.outcome }
+        let due = store.tasks.values.compactMap(\.outcome)
         var workers = workers
         try store.fold(limit: workers.random.chance(20) ? 1 : .max, sources: sources, fate: fate) { store, locked in
             for _ in 0..<busy { workers.workMeanwhile(&store, locked) }
         }
         self.workers = workers
-        if fate != .crashed { folded += due.filter { outcome in !store.tasks.contains { $0?.outcome?.fence == outcome.fence } } }
+        if fate != .crashed { folded += due.filter { outcome in !store.tasks.values.contains { $0.outcome?.fence == outcome.fence } } }
     }
 
     // What was folded once is refused, and changes nothing.
     private func handInAgain() throws {
         guard var frame = store.keptFrame, frame.isComplete else { return }
         for outcome in folded.suffix(4) {
-            guard let node = store.outline.index(of: outcome.path) else { continue }
             // The same attempt again, after its worker was lost: only the fence tells them apart, and the store looks at that.
-            if let row = store.tasks[node], row.attempt == outcome.task.attempt { continue }
-            var locked: Set<Int> = []
+            if let row = store.tasks[outcome.path], row.attempt == outcome.task.attempt { continue }
+            var locked: Set<StepPath> = []
             switch try store.decide(.outcome(outcome), &frame, &locked) {
             case .refused(.alreadySettled), .refused(.staleTask): continue
             case .refused(let rejection): throw Violation("duplicates", "\(rejection)")
@@ -110,4 +125,8 @@ struct Simulation {
             }
         }
     }
+}
+
+extension LiveStepFacts {
+    var isLoop: Bool { if case .loop = self { true } else { false } }
 }
