@@ -17,6 +17,12 @@ extension DefinitionReader {
         let given = entries.members.filter { Vocabulary.verbs.contains($0.key) }
         let what = id.isEmpty ? "a step" : "step \(Wording.quoted(id))"
         if given.isEmpty {
+            // A verb that is misspelt has been reported.
+            let isMisspelt = entries.members.contains { member in
+                entries.vocabulary.key(member.key) == nil
+                    && (entries.vocabulary.suggestion(for: member.key).map { Vocabulary.verbs.contains($0) } ?? false)
+            }
+            if isMisspelt { return nil }
             let verbs = entries.vocabulary.names(in: options.parts).filter { Vocabulary.verbs.contains($0) }
             report(
                 .noVerb, "\(what) does nothing: it has no verb", at: entries.field, fix: "add \(Wording.either(verbs.map { "`\($0)`" }))")
