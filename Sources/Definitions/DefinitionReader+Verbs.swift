@@ -97,10 +97,18 @@ extension DefinitionReader {
             return nil
         }
         guard let name = name(field, .workflow) else { return nil }
-        calls.append(
-            WorkflowReference(
-                workflow: name, isCertain: isCertain, path: field.path.text, position: field.node.position, length: field.node.length))
+        var call = WorkflowReference(
+            workflow: name, isCertain: isCertain, path: field.path.text, position: field.node.position, length: field.node.length)
+        // Without `with` it is given nothing.
+        if source != nil { call.given = GivenInput(.closed([:]), at: field) }
+        calls.append(call)
         return name
+    }
+
+    /// Notes what the workflow is given that was named last.
+    mutating func note(_ input: StaticType, at field: Field) {
+        guard source != nil, let index = calls.indices.last else { return }
+        calls[index].given = GivenInput(input, at: field)
     }
 
     private mutating func workflowCall(_ field: Field, _ entries: Entries) -> WorkflowCall? {
