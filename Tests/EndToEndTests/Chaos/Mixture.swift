@@ -11,6 +11,7 @@ enum Mixture: String, CaseIterable, Sendable {
     case rescue = "mix-rescue"
     case machine = "mix-machine"
     case listener = "mix-listener"
+    case crowd = "mix-crowd"
 
     /// The workflow of the run with this number.
     init(number: Int) { self = Self.allCases[number % Self.allCases.count] }
@@ -22,7 +23,7 @@ enum Mixture: String, CaseIterable, Sendable {
     var signals: Int {
         switch self {
         case .machine, .listener: 3
-        case .loops, .forks, .family, .rescue: 0
+        case .loops, .forks, .family, .rescue, .crowd: 0
         }
     }
     static let signal = "tick"
@@ -43,6 +44,7 @@ enum Mixture: String, CaseIterable, Sendable {
         case .rescue: return ["mended": int(Self.value(number)), "type": "4xx"]
         case .machine: return ["done": int(Self.value(number))]
         case .listener: return [1, 2, 3]
+        case .crowd: return ["found": 7, "slept": 8, "enough": true]
         }
     }
 
@@ -182,6 +184,38 @@ enum Mixture: String, CaseIterable, Sendable {
                     await: { event: tick }
                     output: ${{ event.k }}
                 output: ${{ steps.heard.output }}
+                """
+            ),
+            // Iterations that settle together: timers of the same moment, a quorum that is reached by several at once, an end in the middle.
+            (
+                Self.crowd.rawValue,
+                """
+                workflow: mix-crowd
+                \(head)steps:
+                  - id: slept
+                    each: ${{ range(0, 8) }}
+                    maxParallel: 4
+                    do:
+                      - { id: nap, sleep: { duration: 700ms } }
+                      - { id: woke, set: "${{ item }}" }
+                  - id: some
+                    each: ${{ range(0, 6) }}
+                    maxParallel: 0
+                    join: { quorum: 3 }
+                    do:
+                      - { id: nap, sleep: { duration: 700ms } }
+                      - { id: ask, agent: loom, with: { n: "${{ item }}" } }
+                  - id: search
+                    each: ${{ range(0, 12) }}
+                    maxParallel: 3
+                    do:
+                      - id: found
+                        if: ${{ item == 7 }}
+                        succeed:
+                          found: ${{ item }}
+                          slept: ${{ size(steps.slept.output.filter(n, n == steps.slept.output[n])) }}
+                          enough: ${{ size(steps.some.ok) >= 3 }}
+                      - { id: nap, sleep: { duration: 700ms } }
                 """
             ),
         ]
