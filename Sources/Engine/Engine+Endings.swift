@@ -9,6 +9,8 @@ extension Frame {
             if case .block(let block) = facts { try finishRun(block) }
             return
         }
+        // It has failed in this decision already, and its failure is being caught.
+        if case .caught = facts, facts.ending == nil { return }
         switch facts.ending {
         case .failed(let failure), .timedOut(let failure): try failScope(instance, facts, failure)
         case .cancelled, .succeeded:

@@ -9,6 +9,8 @@ extension Frame {
         let around = parent(of: instance)
         guard let scope = try scope(around) else { return }
         let node = program.nodes[instance.node]
+        // What it is in has failed in this decision, and its failure is being caught.
+        if case .caught = scope, node.placement != .handler { return }
         if let ending = scope.ending {
             guard case .failed = ending, node.isCleanup else { return try neverStarts(in: around, scope) }
             // Two steps that settle one after the other may both have found that it is time to clean up.

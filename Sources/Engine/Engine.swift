@@ -143,7 +143,11 @@ extension Frame {
         case .block(let block): try stepSettled(instance, settled, wasLive: wasLive, in: around, block)
         case .loop(let loop): if let around { try iterationSettled(instance, settled, in: around, loop) }
         case .parallel(let fork): if let around { try branchSettled(instance, settled, in: around, fork) }
-        case .choice, .caught: if let around { try partSettled(settled, in: around, facts) }
+        case .choice: if let around { try partSettled(settled, in: around, facts) }
+        // A step that settled in the same decision in which its block failed has nothing to tell the block that catches it.
+        case .caught:
+            guard let around, program.nodes[instance.node].placement == .handler else { return }
+            try partSettled(settled, in: around, facts)
         case .machine(let machine): if let around { try visitSettled(instance, settled, in: around, machine) }
         case .pending, .sleep, .wait, .child: throw .staleTask(instance.path)
         }

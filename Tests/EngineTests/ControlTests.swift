@@ -179,6 +179,19 @@ import WorkflowModel
         #expect(story.status("b") == .succeeded)
     }
 
+    @Test("steps that settle while their block is already failing do not disturb the block that catches it")
+    func caughtAtOnce() throws {
+        let block = Block.graph([
+            .set("bad", "${{ input.absent }}"), .set("good", 1), .set("after", 2, needs: ["good"]), .agent("x", needs: ["after"]),
+        ])
+        var story = try Story.started(
+            .steps([.block("b", block, onError: .catch(.steps([.agent("c")]))), .set("d", "${{ steps.b.output }}")]))
+        #expect(story.ready == ["b/catch.c"])
+        try story.succeed("b/catch.c", "mended")
+        #expect(story.output == "mended")
+        #expect(story.status("b.x") == .skipped)
+    }
+
     @Test("a cancelled step is not caught")
     func cancelled() throws {
         var story = try Story.started(.steps([.agent("a", onError: .catch(.steps([.agent("b")])))]))
