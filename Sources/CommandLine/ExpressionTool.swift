@@ -66,7 +66,7 @@ package enum ExpressionTool {
             case .unknownName: names.count > 12 ? nil : "the data has \(names.map(Console.printable).joined(separator: ", "))"
             case .arity: "`skein expr --functions` lists the functions"
             case .limit: "the limits are those of a run; compute parts of it in steps of their own"
-            case .syntax, .type, .evaluation: nil
+            case .syntax, .unknownField, .type, .evaluation: nil
             }
         return CommandFailure(.invalid, error.message, fix: fix, details: error.excerpt.map(Console.printable))
     }

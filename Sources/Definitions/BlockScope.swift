@@ -1,5 +1,7 @@
 // Which steps an expression may look at: those that have surely settled before it is evaluated.
 
+import Expressions
+
 /// The ids of a block and the order among them.
 final class BlockScope {
     enum Rule {
@@ -15,6 +17,8 @@ final class BlockScope {
     let parent: StepScope?
     /// The ids that are there.
     private(set) lazy var names = ids.compactMap { $0 }
+    /// What is known of the types of the steps' outputs, as far as the steps have been read.
+    var outputs: [Int: StaticType] = [:]
     private let loops: Set<Int>
     private let indices: [String: Int]
     // By step, the number of the last search that came past it.

@@ -10,40 +10,56 @@ extension DefinitionReader {
     // MARK: Templates
 
     /// A template: any value whose texts may hold expressions.
-    mutating func template(_ field: Field, _ place: ExpressionPlace) -> JSONValue? {
-        if source != nil { checkTemplate(field, place) }
-        return field.node.json
+    mutating func template(_ field: Field, _ place: ExpressionPlace) -> JSONValue? { typedTemplate(field, place).json }
+
+    /// A template, and the type of what it gives.
+    mutating func typedTemplate(_ field: Field, _ place: ExpressionPlace) -> TypedValue {
+        TypedValue(json: field.node.json, type: source == nil ? .anything : checkTemplate(field, place))
     }
 
-    private mutating func checkTemplate(_ field: Field, _ place: ExpressionPlace) {
+    private mutating func checkTemplate(_ field: Field, _ place: ExpressionPlace) -> StaticType {
         switch field.node.content {
-        case .scalar(.string(let text)): check(field, text, place)
-        case .scalar: break
+        case .scalar(.string(let text)): return check(field, text, place)
+        case .scalar(let value): return StaticType(constant: value)
         case .sequence(let nodes):
-            for (index, node) in nodes.enumerated() { checkTemplate(field.element(index, node), place) }
+            var elements: [StaticType] = []
+            for (index, node) in nodes.enumerated() { elements.append(checkTemplate(field.element(index, node), place)) }
+            return elements.isEmpty ? .list(.anything) : .list(.union(elements))
         case .mapping(let members):
+            var properties: [ObjectType.Property] = []
             for member in members {
                 if member.key.contains("${{") {
                     reportKey(
                         .misplacedExpression, "keys are never evaluated", member, in: field.path,
                         fix: "write the whole mapping as one expression: ${{ {name: value} }}")
                 }
-                checkTemplate(field.member(member), place)
+                properties.append(ObjectType.Property(member.key, checkTemplate(field.member(member), place)))
             }
+            return .object(ObjectType(properties, others: nil))
         }
     }
 
-    /// Checks one text of a template.
-    mutating func check(_ field: Field, _ text: String, _ place: ExpressionPlace) {
-        guard source != nil, text.contains("${{") else { return }
+    /// Checks one text of a template. The result is the type of what it gives.
+    @discardableResult
+    mutating func check(_ field: Field, _ text: String, _ place: ExpressionPlace) -> StaticType {
+        guard source != nil, text.contains("${{") else { return .strings([text]) }
         var rounds = Self.brokenLimit
-        check(field, Array(text.utf8)[...], place, &rounds)
+        return check(field, Array(text.utf8)[...], place, &rounds) ?? .anything
     }
 
     // A broken expression ends the compilation; what stands in front of it and behind it is looked at by itself.
-    private mutating func check(_ field: Field, _ bytes: ArraySlice<UInt8>, _ place: ExpressionPlace, _ rounds: inout Int) {
+    // The result is the type where none is broken.
+    @discardableResult
+    private mutating func check(
+        _ field: Field, _ bytes: ArraySlice<UInt8>, _ place: ExpressionPlace, _ rounds: inout Int
+    ) -> StaticType? {
         var rest = bytes
-        while !rest.isEmpty, rounds > 0, let broken = checkPart(field, rest, place) {
+        while !rest.isEmpty, rounds > 0 {
+            let broken: (error: ExpressionError, offset: Int)
+            switch checkPart(field, rest, place) {
+            case .whole(let type): return rest.startIndex == bytes.startIndex ? type : nil
+            case .broken(let error, let offset): broken = (error, offset)
+            }
             rounds -= 1
             report(broken.error, at: broken.offset, in: field)
             var opening = broken.offset
@@ -52,20 +68,26 @@ extension DefinitionReader {
             let end = min(rest.endIndex, broken.offset + broken.error.source.utf8.count)
             rest = rest[end...].drop { $0 != 0x7D }.dropFirst(2)
         }
+        return nil
     }
 
-    // Checks a text up to its first broken expression, of which the answer is the error and where the expression stands.
-    private mutating func checkPart(
-        _ field: Field, _ bytes: ArraySlice<UInt8>, _ place: ExpressionPlace
-    ) -> (error: ExpressionError, offset: Int)? {
+    private enum CheckedPart {
+        // Everything could be compiled.
+        case whole(StaticType)
+        // The error of an expression, and where the expression stands.
+        case broken(ExpressionError, offset: Int)
+    }
+
+    // Checks a text up to its first broken expression.
+    private mutating func checkPart(_ field: Field, _ bytes: ArraySlice<UInt8>, _ place: ExpressionPlace) -> CheckedPart {
         do throws(ExpressionError) {
             let template = try CompiledTemplate(.string(String(decoding: bytes, as: UTF8.self)))
-            for located in template.expressions {
-                check(located.expression, at: bytes.startIndex + located.offset, in: field, place, expecting: .anything)
-            }
-            return nil
+            let checked = typeCheck(of: template.references, place).check(template)
+            for finding in checked.findings { report(finding, at: bytes.startIndex + finding.error.textOffset, in: field) }
+            for located in template.expressions { checkNames(located.expression, at: bytes.startIndex + located.offset, in: field, place) }
+            return .whole(checked.type)
         } catch {
-            return (error, bytes.startIndex + error.textOffset)
+            return .broken(error, offset: bytes.startIndex + error.textOffset)
         }
     }
 
@@ -134,23 +156,23 @@ extension DefinitionReader {
     // MARK: Collections
 
     /// What gives the items of a loop: one expression, bare or in `${{ }}`, or a list that may hold some. The result is a template.
-    mutating func collection(_ field: Field, _ place: ExpressionPlace) -> JSONValue? {
-        if field.elements != nil { return template(field, place) }
+    mutating func collection(_ field: Field, _ place: ExpressionPlace) -> TypedValue? {
+        if field.elements != nil { return typedTemplate(field, place) }
         guard let text = field.string else {
             var fix = "for example ${{ input.items }}"
             if case .scalar(.int(let count)) = field.node.content { fix = "to count, write range(\(count))" }
             wrongType(field, expected: "an expression that gives a list, or a list", fix: fix)
             return nil
         }
-        guard source != nil else { return .string(text) }
-        guard let bare = self.expression(text, field, place, expecting: .collection) else { return nil }
-        return .string("${{ \(bare) }}")
+        guard source != nil else { return TypedValue(json: .string(text), type: .anything) }
+        guard let (bare, type) = expression(text, field, place, expecting: .collection) else { return nil }
+        return TypedValue(json: .string("${{ \(bare) }}"), type: type)
     }
 
-    // Checks a text that is one expression. The result is its bare source.
+    // Checks a text that is one expression. The result is its bare source, and its type.
     private mutating func expression(
-        _ text: String, _ field: Field, _ place: ExpressionPlace, expecting: NameCheck.Expectation
-    ) -> String? {
+        _ text: String, _ field: Field, _ place: ExpressionPlace, expecting: TypeCheck.Expectation
+    ) -> (source: String, type: StaticType)? {
         do throws(ExpressionError) {
             let bare = try bareExpression(text)
             let offset = bareOffset(text)
@@ -159,12 +181,11 @@ extension DefinitionReader {
                 return nil
             }
             do throws(ExpressionError) {
-                check(try CompiledExpression(bare), at: offset, in: field, place, expecting: expecting)
+                return (bare, check(try CompiledExpression(bare), at: offset, in: field, place, expecting: expecting))
             } catch {
                 report(error, at: offset, in: field)
                 return nil
             }
-            return bare
         } catch {
             report(error, at: error.textOffset, in: field)
             return nil
@@ -173,11 +194,38 @@ extension DefinitionReader {
 
     // MARK: One expression
 
+    private mutating func report(_ finding: ExpressionFinding, at start: Int, in field: Field) {
+        let error = finding.error
+        // The way out has a place of its own.
+        let meant = finding.suggestion.map { "did you mean \"\($0)\"?" }
+        let message = meant.map { error.message.replacing(" (\($0))", with: "") } ?? error.message
+        switch (finding.severity, error.kind) {
+        case (.warning, _):
+            report(
+                .doubtfulExpression, message, atByte: start + error.offset, length: error.wordLength, in: field,
+                fix: meant ?? (error.kind == .type ? "compare with something that it can be" : "correct it, or leave it out"))
+        case (.error, .unknownField):
+            report(
+                .unknownMember, message, atByte: start + error.offset, length: error.wordLength, in: field,
+                fix: meant ?? "see the schema, or read what may be absent with .?\(error.word).orValue(…)")
+        case (.error, .type):
+            // What comes after the semicolon is the way out.
+            let parts = message.split(separator: "; ", maxSplits: 1)
+            report(error, parts.first.map(String.init) ?? message, fix: parts.count > 1 ? String(parts[1]) : nil, at: start, in: field)
+        case (.error, _): report(error, message, fix: error.kind == .unknownName ? meant : nil, at: start, in: field)
+        }
+    }
+
     private mutating func report(_ error: ExpressionError, at start: Int, in field: Field) {
+        report(error, error.message, fix: nil, at: start, in: field)
+    }
+
+    private mutating func report(_ error: ExpressionError, _ message: String, fix given: String?, at start: Int, in field: Field) {
         let code: DiagnosticCode
         switch error.kind {
         case .syntax: code = .expressionSyntax
         case .unknownName, .arity: code = .unknownFunction
+        case .unknownField: code = .unknownMember
         case .type: code = .expressionType
         case .evaluation: code = .invalidConstant
         case .limit: code = .expressionTooLarge
@@ -187,11 +235,12 @@ extension DefinitionReader {
         case .syntax:
             fix = error.source.isEmpty ? "write an expression between ${{ and }}" : "an expression is CEL; a literal ${{ is written $${{"
         case .unknownName, .arity: fix = "see the functions of the language reference"
+        case .unknownField: fix = "see the schema"
         case .type: fix = "compare or convert: size(x) > 0, string(x)"
         case .evaluation: fix = "correct the constant"
         case .limit: fix = "compute parts of it in `set` steps"
         }
-        report(code, error.message, atByte: start + error.offset, length: 1, in: field, fix: fix)
+        report(code, message, atByte: start + error.offset, length: 1, in: field, fix: given ?? fix)
     }
 
     mutating func report(
@@ -202,12 +251,18 @@ extension DefinitionReader {
         bag.add(Diagnostic(code: code, message: message(), path: field.path.text, position: position, length: length, fix: fix))
     }
 
+    @discardableResult
     private mutating func check(
-        _ expression: CompiledExpression, at start: Int, in field: Field, _ place: ExpressionPlace, expecting: NameCheck.Expectation
-    ) {
-        // Names are checked below, with words for the place; here every name passes.
-        let names = NameCheck(roots: expression.references.map(\.root))
-        for problem in names.problems(in: expression, expecting: expecting) { report(problem, at: start, in: field) }
+        _ expression: CompiledExpression, at start: Int, in field: Field, _ place: ExpressionPlace, expecting: TypeCheck.Expectation
+    ) -> StaticType {
+        let checked = typeCheck(of: expression.references, place).check(expression, expecting: expecting)
+        for finding in checked.findings { report(finding, at: start, in: field) }
+        checkNames(expression, at: start, in: field, place)
+        return checked.type
+    }
+
+    // Names are checked with words for the place, and whether there can be a value by then.
+    private mutating func checkNames(_ expression: CompiledExpression, at start: Int, in field: Field, _ place: ExpressionPlace) {
         for reference in expression.references { check(reference, of: expression, at: start, in: field, place) }
         for offset in IntegerDivision.offsets(in: expression.source) {
             report(

@@ -8,6 +8,8 @@ extension DefinitionReader {
     struct ReadLoop {
         let loop: Loop
         let variables: [String]
+        /// What is known of their types.
+        let types: [String: StaticType]
         /// Whether there may be no iteration at all.
         let mayBeEmpty: Bool
     }
@@ -48,12 +50,16 @@ extension DefinitionReader {
         refuseSettings(of: member.key, isEach: isEach, entries)
         let variable = variable(entries, isEach: isEach, surroundings)
         let variables = isEach ? [variable, "index", "\(variable)_index"] : ["index", "previous"]
-        let inside = surroundings.adding(variables)
-        guard let source = loopSource(member.key, field, surroundings, inside) else { return nil }
+        var types: [String: StaticType] = isEach ? ["index": .int, "\(variable)_index": .int] : ["index": .int]
+        guard let source = loopSource(member.key, field, surroundings, surroundings.adding(variables), &types[variable]) else { return nil }
         var loop = Loop(source: source, variable: variable)
         if let initial = entries["initial"] { loop.initial = template(initial, .step("initial", surroundings)) }
         if let every = entries["every"] { loop.every = duration(every) }
-        if let batch = entries["batch"] { loop.batch = integer(batch, in: 1...10_000) }
+        if let batch = entries["batch"] {
+            loop.batch = integer(batch, in: 1...10_000)
+            types[variable] = types[variable].map { .list($0) }
+        }
+        let inside = surroundings.adding(variables, types: types)
         if let most = entries["maxParallel"] { loop.maxParallel = maxParallel(most) }
         if let join = entries["join"] { loop.join = self.join(join, total: isEach ? .counted : .unknown) }
         if let collect = entries["collect"], let word = word(collect, Loop.Collection.self) { loop.collect = word }
@@ -67,17 +73,25 @@ extension DefinitionReader {
         if let condition = entries["breakIf"] {
             loop.breakIf = self.condition(condition, .step("breakIf", inside, extra: ["output"]))
         }
-        return ReadLoop(loop: loop, variables: variables, mayBeEmpty: member.key != "until")
+        return ReadLoop(loop: loop, variables: variables, types: types, mayBeEmpty: member.key != "until")
     }
 
     private mutating func loopSource(
-        _ key: String, _ field: Field, _ surroundings: Surroundings, _ inside: Surroundings
+        _ key: String, _ field: Field, _ surroundings: Surroundings, _ inside: Surroundings, _ itemType: inout StaticType?
     ) -> Loop.Source? {
         switch key {
-        case "each": collection(field, .step("each", surroundings)).map { .each($0) }
-        case "while": condition(field, .step("while", inside)).map { .while($0) }
-        default: condition(field, .step("until", inside, extra: ["output"])).map { .until($0) }
+        case "each":
+            guard let items = collection(field, .step("each", surroundings)) else { return nil }
+            itemType = Self.itemType(items.type)
+            return .each(items.json)
+        case "while": return condition(field, .step("while", inside)).map { .while($0) }
+        default: return condition(field, .step("until", inside, extra: ["output"])).map { .until($0) }
         }
+    }
+
+    // An item of a list. What the items of a map are is the engine's business.
+    private static func itemType(_ collection: StaticType) -> StaticType {
+        if case .list(let element) = collection { element } else { .anything }
     }
 
     private mutating func refuseSettings(of loop: String, isEach: Bool, _ entries: Entries) {
@@ -92,8 +106,10 @@ extension DefinitionReader {
 
     // The names that mean something else already, or that no expression could say.
     private static let reservedNames: Set<String> = [
-        "input", "steps", "run", "index", "previous", "result", "output", "error", "event", "branches", "states", "secrets", "with", "status",
-        "headers", "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop",
+        "input", "steps", "run", "index", "previous", "result", "output", "error", "event", "branches", "states", "secrets", "with",
+        "status",
+        "headers", "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let",
+        "loop",
         "package", "namespace", "return", "var", "void", "while", "int", "uint", "double", "bool", "string", "bytes", "list", "map", "type",
     ]
 
@@ -201,14 +217,16 @@ extension DefinitionReader {
                 fix: "write a number: { tolerate: 3 }")
         case (.any, .unknown), (.first, .unknown), (.quorum, .unknown):
             report(
-                .misplacedLoopSetting, "the iterations of this loop follow each other, so one of them cannot decide for the others", at: field,
+                .misplacedLoopSetting, "the iterations of this loop follow each other, so one of them cannot decide for the others",
+                at: field,
                 fix: "to end the loop early use breakIf, or the loop's own condition")
         case (.quorum(let least), .known(let count)) where least > count && count > 0:
             report(
                 .joinNeverHolds, "\(least) of \(count) branches can never succeed", at: field, fix: "write a number up to \(count)")
         case (.tolerate(let most), .known(let count)) where most >= count && count > 0:
             report(
-                .joinNeverHolds, "all \(count) branches may fail, so this join says nothing", at: field, fix: "write a number below \(count)")
+                .joinNeverHolds, "all \(count) branches may fail, so this join says nothing", at: field,
+                fix: "write a number below \(count)")
         case (.all, _), (.any, _), (.first, _), (.quorum, _), (.ratio, _), (.tolerate, _), (.tolerateShare, _): break
         }
     }
@@ -228,7 +246,8 @@ extension Share {
     // Digits with at most four behind the point, 0 to 100.
     init?(percentage text: Substring) {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        let isNumber = parts.allSatisfy { part in !part.isEmpty && part.utf8.count <= 4 && part.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 } }
+        let isNumber = parts.allSatisfy { part in !part.isEmpty && part.utf8.count <= 4 && part.utf8.allSatisfy { $0 >= 0x30 && $0 <= 0x39 }
+        }
         guard isNumber, let whole = parts.first.flatMap({ Int($0) }) else { return nil }
         var fraction = parts.count > 1 ? String(parts[1]) : ""
         while fraction.utf8.count < 4 { fraction += "0" }

@@ -1,5 +1,6 @@
 // One step: its verb, its loop, and everything else that is said about it.
 
+import Expressions
 import WorkflowModel
 
 extension DefinitionReader {
@@ -16,14 +17,20 @@ extension DefinitionReader {
         let loop = self.loop(entries, id, surroundings)
         step.loop = loop?.loop
         if loop?.mayBeEmpty == true { isCertain = false }
-        let inside = surroundings.adding(loop?.variables ?? [])
+        let inside = surroundings.adding(loop?.variables ?? [], types: loop?.types ?? [:])
         var verbTimeout: Duration?
         let read = verb(entries, id, inside, &verbTimeout)
         if let read { step.verb = read.verb }
+        let answer = source == nil ? .anything : entries["result"].map { StaticType(schema: $0.node.json) } ?? .anything
+        var mapping: StaticType?
         if let output = entries["output"] {
             let scope = inside.at(read?.inner.map { StepScope(block: $0, index: nil) } ?? surroundings.steps)
             let isWait = if case .await? = read?.verb { true } else { false }
-            step.output = template(output, .stepOutput(scope, extra: isWait ? ["event"] : []))
+            var place = ExpressionPlace.stepOutput(scope, extra: isWait ? ["event"] : [])
+            place.resultType = answer
+            let value = typedTemplate(output, place)
+            step.output = value.json
+            mapping = value.type
         }
         if let when = entries["when"] { step.when = word(when, RunRule.self) }
         if let with = entries["with"] { step.with = template(with, .step("with", inside)) }
@@ -44,6 +51,9 @@ extension DefinitionReader {
             refuseModifiers(of: read.verb, isLoop: loop != nil || entries.members.contains { Vocabulary.loops.contains($0.key) }, entries)
         }
         checkRetryOfUnsafe(step, entries)
+        if source != nil, let here = surroundings.steps, let index = here.index {
+            here.block.outputs[index] = outputType(of: step, mapping: mapping, answer: answer, value: read?.type)
+        }
         return step
     }
 

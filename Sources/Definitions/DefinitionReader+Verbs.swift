@@ -1,5 +1,6 @@
 // Verbs, and what stands below them.
 
+import Expressions
 import WorkflowModel
 
 extension DefinitionReader {
@@ -7,6 +8,8 @@ extension DefinitionReader {
     struct ReadVerb {
         let verb: Verb
         var inner: BlockScope?
+        /// The type of the value of `set`.
+        var type: StaticType?
     }
 
     /// The verb of a step, of which there must be one. A time-out that stands below it is the step's.
@@ -48,7 +51,9 @@ extension DefinitionReader {
         case "approve": return approval(field, surroundings).map { ReadVerb(verb: .approve($0)) }
         case "sleep": return sleep(field, surroundings).map { ReadVerb(verb: .sleep($0)) }
         case "emit": return emission(field, surroundings).map { ReadVerb(verb: .emit($0)) }
-        case "set": return template(field, .step("set", surroundings)).map { ReadVerb(verb: .set($0)) }
+        case "set":
+            let value = typedTemplate(field, .step("set", surroundings))
+            return ReadVerb(verb: .set(value.json), type: value.type)
         case "validate": return validation(field, surroundings).map { ReadVerb(verb: .validate($0)) }
         case "fail": return failing(field, surroundings).map { ReadVerb(verb: .fail($0)) }
         case "succeed": return template(field, .step("succeed", surroundings)).map { ReadVerb(verb: .succeed($0)) }
@@ -188,7 +193,9 @@ extension DefinitionReader {
                 report(.outOfRange, "the code of a failure has 1 to 64 characters", at: code, fix: "for example E_DECLINED")
             }
             if text.contains("${{") {
-                report(.misplacedExpression, "the code of a failure is not evaluated", at: code, fix: "put what depends on data into `message`")
+                report(
+                    .misplacedExpression, "the code of a failure is not evaluated", at: code, fix: "put what depends on data into `message`"
+                )
             }
             failing.code = text
         }

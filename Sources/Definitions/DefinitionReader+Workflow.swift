@@ -1,5 +1,6 @@
 // The top of a workflow file.
 
+import Expressions
 import WorkflowModel
 
 extension DefinitionReader {
@@ -16,7 +17,10 @@ extension DefinitionReader {
             definition.name = self.name(name, .workflow) ?? ""
         }
         if let summary = entries["description"] { definition.summary = text(summary) }
-        if let input = entries["input"] { definition.inputSchema = schema(input) }
+        if let input = entries["input"] {
+            definition.inputSchema = schema(input)
+            if source != nil, let schema = definition.inputSchema { inputType = StaticType(schema: schema) }
+        }
         if let defaults = entries["defaults"] { definition.defaults = self.defaults(defaults) }
         if let agents = entries["agents"] { definition.agents = self.agents(agents) }
         agentNames += options.registeredAgents

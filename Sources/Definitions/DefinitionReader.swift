@@ -1,5 +1,6 @@
 // Tree → definition. Every method reads one part of the language, reports what is wrong with it, and goes on.
 
+import Expressions
 import WorkflowModel
 
 struct DefinitionReader {
@@ -7,6 +8,8 @@ struct DefinitionReader {
     /// The file, where there is one; nil for what comes from the database, whose expressions have been checked when it was registered.
     let source: SourceText?
     var bag = DiagnosticBag()
+    /// The type of the run's input.
+    var inputType: StaticType = .anything
     /// The agents that steps may name.
     var agentNames: [String] = []
     /// The workflows that are started, in the order in which they were read.

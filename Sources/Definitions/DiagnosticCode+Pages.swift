@@ -365,6 +365,14 @@ extension DiagnosticCode {
             Page(
                 title: "a variable that hides another one", happened: "A loop inside another one gives its item the same name.",
                 why: "The body of the inner loop cannot see the item of the outer one.", remedy: "Name them differently with `as`.")
+        case .doubtfulExpression:
+            Page(
+                title: "an expression that hardly does what is meant",
+                happened: "An expression compares what is never equal, reads a field that the schema does not name but nearly does, "
+                    + "divides by zero, or gives a format more arguments than it has clauses.",
+                why: "It can be evaluated, but its value never changes, or is not the one that was meant: "
+                    + "input.tier == 'glod' is always false where the schema has only gold and silver.",
+                remedy: "Correct the constant or the name. Where the schema is too narrow, widen it.")
         }
     }
 }

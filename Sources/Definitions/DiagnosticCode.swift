@@ -163,6 +163,8 @@ public enum DiagnosticCode: String, Sendable, Hashable, CaseIterable {
     case mayGetStuck = "W2197"
     /// A loop's variable that hides another one.
     case hiddenVariable = "W2198"
+    /// An expression that can be evaluated, but hardly does what is meant.
+    case doubtfulExpression = "W2199"
 
     /// How bad a finding of this kind is.
     public var severity: Diagnostic.Severity { rawValue.hasPrefix("W") ? .warning : .error }

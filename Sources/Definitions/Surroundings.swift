@@ -1,18 +1,23 @@
 // What an expression may name, by the place where it stands.
 
+import Expressions
+
 /// What the blocks and loops around a place bring into scope.
 struct Surroundings {
     /// The steps that can be seen; nil where there are none.
     var steps: StepScope?
     /// The variables: items and indexes of loops, `previous`, the `error` of a catch block.
     var variables: [String] = []
+    /// What is known of the types of the variables.
+    var types: [String: StaticType] = [:]
     /// The states of the machine around it; nil outside of machines.
     var states: [String]?
 
-    /// The surroundings with more variables.
-    func adding(_ names: [String]) -> Surroundings {
+    /// The surroundings with more variables, which hide those of the same names.
+    func adding(_ names: [String], types: [String: StaticType] = [:]) -> Surroundings {
         var copy = self
         copy.variables += names
+        for name in names { copy.types[name] = types[name] }
         return copy
     }
 
@@ -43,6 +48,8 @@ struct ExpressionPlace {
     var surroundings = Surroundings()
     /// Names that are in scope at this place only.
     var extra: [String] = []
+    /// What is known of the type of `result`.
+    var resultType: StaticType = .anything
     /// Whether it is the step's own `output`.
     var isOwnOutput = false
     /// The branches whose steps can be read, by name; a branch that is a state machine has no scope.

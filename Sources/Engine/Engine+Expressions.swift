@@ -106,7 +106,7 @@ extension Frame {
             var step = JSONObject()
             step["output"] = settled.output?.value ?? .null
             step["status"] = .string(settled.status.rawValue)
-            step["error"] = settled.failure?.value ?? .null
+            step["error"] = settled.failure?.value(at: instance.path) ?? .null
             step["attempts"] = .int(Int64(settled.attempts))
             step["startedAt"] = settled.startedAt.map { .string($0.description) } ?? .null
             step["finishedAt"] = .string(settled.finishedAt.description)
@@ -197,7 +197,8 @@ extension Frame {
             "workflow": .string(program.definition.name),
             "version": .int(Int64(run.version)),
             "submittedAt": .string(run.submittedAt.description),
-            "startedAt": run.startedAt.map { .string($0.description) } ?? .null,
+            // What is computed before anything has run, is the start.
+            "startedAt": .string((run.startedAt ?? now).description),
             "scheduledAt": run.scheduledAt.map { .string($0.description) } ?? .null,
             "trigger": .string(run.trigger),
             "attempt": 1,
@@ -248,12 +249,15 @@ extension Frame {
 
 extension Failure {
     // As expressions see it: always with all its names, so that reading one that has no value is no error.
-    var value: JSONValue {
+    var value: JSONValue { value(at: nil) }
+
+    // The same, of a step: what does not say where it happened, happened there.
+    func value(at place: StepPath?) -> JSONValue {
         var object = JSONObject()
         object["type"] = .string(type.rawValue)
         object["code"] = code.map { .string($0) } ?? .null
         object["message"] = .string(message)
-        object["path"] = path.map { .string($0.text) } ?? .null
+        object["path"] = (path ?? place).map { .string($0.text) } ?? .null
         object["attempt"] = .int(Int64(attempt))
         return .object(object)
     }

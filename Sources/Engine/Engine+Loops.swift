@@ -67,31 +67,40 @@ extension Frame {
     mutating func fill(_ instance: Instance) throws(Rejection) {
         guard case .loop(var loop) = try scope(instance), loop.ending == nil else { return }
         let plan = try loopPlan(instance)
-        if loop.created < loop.total ?? .max, iterationsSettled >= EngineDefaults.iterationsPerDecision {
-            // This decision has done enough: the next one goes on at once.
-            commands.append(.setTimer(path: instance.path, kind: .every, dueAt: now, isAbsolute: false))
-            return
-        }
         guard let total = loop.total else { return try makeNext(instance, plan, loop) }
         let slots = loop.adjustment?.maxParallel ?? plan.maxParallel ?? 0
         let before = loop.created
         while loop.created < total, slots == 0 || loop.live < slots {
-            // In portions, so that one decision is no longer than the next.
-            if slots == 0, loop.created - before >= EngineDefaults.iterationsAtOnce {
-                commands.append(.setTimer(path: instance.path, kind: .every, dueAt: now, isAbsolute: false))
-                break
-            }
+            // In portions, so that no transaction becomes long: the next one goes on at once.
+            if iterationsMade >= EngineDefaults.iterationsPerTransaction { return pause(instance, loop, until: now) }
             agenda.append(.start(iteration(loop.created, of: instance, plan)))
             loop.created += 1
             loop.live += 1
+            iterationsMade += 1
         }
         if loop.created > before { keep(instance, .loop(loop)) }
+    }
+
+    // The loop goes on when its timer is due.
+    private mutating func pause(_ instance: Instance, _ facts: LoopFacts, until dueAt: Timestamp) {
+        var loop = facts
+        loop.isPausing = true
+        keep(instance, .loop(loop))
+        commands.append(.setTimer(path: instance.path, kind: .every, dueAt: dueAt, isAbsolute: false))
+    }
+
+    mutating func goOn(_ instance: Instance, _ facts: LoopFacts) {
+        var loop = facts
+        loop.isPausing = false
+        keep(instance, .loop(loop))
+        agenda.append(.fill(instance))
     }
 
     // The next iteration of a loop that runs as long as, or until, a condition holds.
     private mutating func makeNext(_ instance: Instance, _ plan: LoopPlan, _ facts: LoopFacts) throws(Rejection) {
         var loop = facts
         guard loop.live == 0 else { return }
+        if iterationsMade >= EngineDefaults.iterationsPerTransaction { return pause(instance, loop, until: now) }
         let next = iteration(loop.created, of: instance, plan)
         if case .while(let condition) = plan.source {
             switch try decide(condition, at: next) {
@@ -105,6 +114,7 @@ extension Frame {
         }
         loop.created += 1
         loop.live += 1
+        iterationsMade += 1
         keep(instance, .loop(loop))
         agenda.append(.start(next))
     }
@@ -128,7 +138,6 @@ extension Frame {
         let plan = try loopPlan(instance)
         var loop = facts
         loop.live -= 1
-        iterationsSettled += 1
         if loop.ending != nil {
             keep(instance, .loop(loop))
             forget(iteration)
@@ -163,8 +172,7 @@ extension Frame {
             forget(iteration)
         }
         if let pause = plan.every, loop.created < loop.total ?? .max {
-            keep(instance, .loop(loop))
-            commands.append(.setTimer(path: instance.path, kind: .every, dueAt: now + pause, isAbsolute: false))
+            self.pause(instance, loop, until: now + pause)
         } else {
             let created = loop.created
             try fill(instance)
@@ -215,7 +223,7 @@ extension Frame {
         var settled = facts
         guard case .loop(let plan) = program.nodes[instance.node].verb else { return }
         if settled.status != .cancelled { settled.collected = CollectedOutput(count: loop.total ?? loop.created, collect: plan.collect) }
-        if loop.created > EngineDefaults.iterationsPerDecision { commands.append(.removeTimer(path: instance.path, kind: .every)) }
+        if loop.isPausing { commands.append(.removeTimer(path: instance.path, kind: .every)) }
         forgetItems(of: instance.path)
         // Iterations that were cancelled have told nobody that they are over.
         if loop.ending != nil { forgetIterations(of: instance.path) }

@@ -74,7 +74,7 @@ extension Frame {
             let limit = program.nodes[instance.node].blockTimeout
             try timeOut(instance, live, Failure(type: .timeout, message: Self.tooLong("step", "timeout", limit)))
         case (.totalTimeout, _): try timeOut(instance, live, overdue(instance))
-        case (.every, .loop): agenda.append(.fill(instance))
+        case (.every, .loop(let loop)): goOn(instance, loop)
         case (.joinDeadline, .loop), (.joinDeadline, .parallel): try joinOverdue(instance, live)
         case (.after, .machine(let machine)): try waitedLongEnough(instance, machine)
         case (.awaitTimeout, .wait(let wait)): try waitTimedOut(instance, wait)
@@ -131,10 +131,7 @@ extension Frame {
         case .sleep: commands.append(.removeTimer(path: instance.path, kind: .sleep))
         case .wait: commands.append(.endWait(path: instance.path))
         case .loop(let loop):
-            guard case .loop(let plan) = program.nodes[instance.node].verb else { return }
-            if plan.every != nil || loop.created > EngineDefaults.iterationsPerDecision {
-                commands.append(.removeTimer(path: instance.path, kind: .every))
-            }
+            if loop.isPausing { commands.append(.removeTimer(path: instance.path, kind: .every)) }
         case .machine(let machine):
             guard machine.isWaiting, case .machine(let plan) = program.nodes[instance.node].verb else { return }
             if plan.waitsForEvents(in: machine.state) { commands.append(.endWait(path: instance.path)) }

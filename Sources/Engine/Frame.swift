@@ -35,8 +35,9 @@ public struct Frame: Sendable {
     var now = Timestamp(microseconds: 0)
     // What a suspended decision still has to look at.
     var agendaBefore: [Work] = []
-    // Iterations that settled in this decision, and the visits of machines that did.
-    var iterationsSettled = 0
+    // Iterations that were made since the last commit, and the visits of machines that settled in this decision.
+    var iterationsMade = 0
+    private var iterationsMadeBefore = 0
     var lastVisits: [StepPath: [Int]] = [:]
 
     /// A frame.
@@ -76,6 +77,7 @@ public struct Frame: Sendable {
             }
         }
         readied.removeAll(keepingCapacity: true)
+        iterationsMade = 0
         if !results.isEmpty { results = [:] }
         if !knownUnder.isEmpty { knownUnder = [] }
         if !forgotten.isEmpty { forgotten = [] }
@@ -193,7 +195,7 @@ public struct Frame: Sendable {
         commands = []
         agenda = []
         runBefore = run
-        iterationsSettled = 0
+        iterationsMadeBefore = iterationsMade
         lastVisits = [:]
         readiedBefore = readied.count
         now = moment
@@ -206,14 +208,14 @@ public struct Frame: Sendable {
         let agenda: Int
         let readied: Int
         let run: RunFacts
-        let iterationsSettled: Int
+        let iterationsMade: Int
         let forgotten: Int
     }
 
     var mark: Mark {
         Mark(
             undo: undo.count, commands: commands.count, agenda: agenda.count, readied: readied.count, run: run,
-            iterationsSettled: iterationsSettled, forgotten: forgottenNow.count)
+            iterationsMade: iterationsMade, forgotten: forgottenNow.count)
     }
 
     // Takes back what came after the mark, keeps what came before it, and leaves the agenda from `next` on for later.
@@ -222,7 +224,7 @@ public struct Frame: Sendable {
         run = mark.run
         readied.removeLast(readied.count - mark.readied)
         commands.removeLast(commands.count - mark.commands)
-        iterationsSettled = mark.iterationsSettled
+        iterationsMade = mark.iterationsMade
         unforget(downTo: mark.forgotten)
         agendaBefore = Array(agenda[next..<mark.agenda])
         agenda = []
@@ -237,12 +239,14 @@ public struct Frame: Sendable {
         agenda = agendaBefore
         runBefore = run
         readiedBefore = readied.count
+        iterationsMadeBefore = iterationsMade
     }
 
     mutating func rollBack() {
         for (path, facts) in undo.reversed() { put(path, facts) }
         undo.removeAll(keepingCapacity: true)
         if let runBefore { run = runBefore }
+        iterationsMade = iterationsMadeBefore
         unforget(downTo: 0)
         readied.removeLast(readied.count - readiedBefore)
         commands = []

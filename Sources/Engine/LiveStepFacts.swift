@@ -122,11 +122,13 @@ public struct LoopFacts: Sendable, Hashable {
     public var adjustment: LoopAdjustment?
     /// Why the loop fails in the end, while its other iterations run on (`drain`), or the first failure of all.
     public var failure: Failure?
+    /// Whether a timer makes it go on: between two iterations, or because the last transaction had made enough of them.
+    public var isPausing: Bool
 
     /// A loop under way.
     public init(
         created: Int = 0, live: Int = 0, succeeded: Int = 0, failed: Int = 0, ending: BlockEnding? = nil, startedAt: Timestamp? = nil,
-        total: Int? = nil, adjustment: LoopAdjustment? = nil, failure: Failure? = nil
+        total: Int? = nil, adjustment: LoopAdjustment? = nil, failure: Failure? = nil, isPausing: Bool = false
     ) {
         self.created = created
         self.live = live
@@ -137,6 +139,7 @@ public struct LoopFacts: Sendable, Hashable {
         self.total = total
         self.adjustment = adjustment
         self.failure = failure
+        self.isPausing = isPausing
     }
 }
 

@@ -377,10 +377,8 @@ public enum EngineDefaults {
     public static let lossLimit = 5
     /// How many runs may stand one above the other, as parents and chains.
     public static let depthLimit = 32
-    /// How many iterations may settle within one decision; the loop goes on in the next one.
-    public static let iterationsPerDecision = 500
-    /// How many iterations one decision makes at most where nothing limits how many run at once.
-    public static let iterationsAtOnce = 5000
+    /// How many iterations, of all loops of a run together, one transaction makes; the loops go on in the next one.
+    public static let iterationsPerTransaction = 1000
     /// How long a value may be, in bytes of JSON, that is kept with a decision; of a longer one the length is kept.
     public static let decisionValueBytes = 512
 }

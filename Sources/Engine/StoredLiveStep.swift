@@ -87,7 +87,7 @@ extension LiveStepFacts {
                         LoopAdjustment(
                             maxParallel: $0["maxParallel"]?.integer, tolerance: $0["tolerance"]?.integer,
                             toleranceShare: $0["toleranceShare"]?.integer.map { Share(partsPerMillion: $0) })
-                    }, failure: facts["failure"].map { Failure(json: $0) }))
+                    }, failure: facts["failure"].map { Failure(json: $0) }, isPausing: facts["isPausing"]?.boolValue ?? false))
         case "parallel":
             self = .parallel(
                 ParallelFacts(
@@ -167,10 +167,11 @@ extension LiveStepFacts {
 
     // Written with every iteration, so it is made without a tree where there is only a number in it.
     private static func facts(of loop: LoopFacts) -> String? {
-        guard loop.adjustment != nil || loop.failure != nil else { return loop.total.map { "{\"total\":\($0)}" } }
+        guard loop.adjustment != nil || loop.failure != nil || loop.isPausing else { return loop.total.map { "{\"total\":\($0)}" } }
         var object = JSONObject()
         if let total = loop.total { object["total"] = .int(Int64(total)) }
         if let failure = loop.failure { object["failure"] = failure.json }
+        if loop.isPausing { object["isPausing"] = true }
         if let adjustment = loop.adjustment {
             var changed = JSONObject()
             if let maxParallel = adjustment.maxParallel { changed["maxParallel"] = .int(Int64(maxParallel)) }

@@ -8,7 +8,7 @@ public struct CompiledExpression: Sendable {
 
     /// Compiles a source without delimiters.
     ///
-    /// Errors of the grammar are thrown here. Unknown names, wrong arities and constants that cannot be are found by `NameCheck`; when they
+    /// Errors of the grammar are thrown here. Unknown names, wrong arities and constants that cannot be are found by `TypeCheck`; when they
     /// are not looked for, evaluating them is an error.
     public init(_ source: String, limits: ExpressionLimits = .standard, mode: NumberMode = .promoting) throws(ExpressionError) {
         do { program = try Compiler.compile(source, limits: limits, mode: mode) } catch { throw error.error(in: source) }

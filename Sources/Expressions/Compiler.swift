@@ -77,7 +77,7 @@ struct Compiler {
     // Nobody reads more of one expression.
     static let mostProblems = 50
 
-    static let kinds: [ExpressionError.Kind] = [.evaluation, .unknownName, .arity, .type, .syntax, .limit]
+    static let kinds: [ExpressionError.Kind] = [.evaluation, .unknownName, .unknownField, .arity, .type, .syntax, .limit]
 
     func slot(of name: String) -> Int32? {
         locals.lastIndex { $0.hasSameBytes(as: name) }.map { Int32($0) }

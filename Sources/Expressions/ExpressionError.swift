@@ -8,6 +8,8 @@ public struct ExpressionError: Error, Sendable, Hashable, CustomStringConvertibl
         case syntax
         /// A variable or a function of this name does not exist.
         case unknownName
+        /// A map does not have a field of this name, and cannot have one.
+        case unknownField
         /// A function was given too many or too few arguments.
         case arity
         /// An operator or a function does not take values of these types.
@@ -51,6 +53,17 @@ public struct ExpressionError: Error, Sendable, Hashable, CustomStringConvertibl
         self.textOffset = textOffset
     }
 
+    /// The name that stands at the place; empty where there is none.
+    public var word: String {
+        let bytes = source.utf8.dropFirst(offset).prefix { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x5F
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// How many characters the name at the place has, or 1 where there is none.
+    public var wordLength: Int { max(1, word.utf8.count) }
+
     /// The line of the source and a caret below the place; the middle of a long line. Empty where the source is not known.
     public var excerpt: [String] {
         guard !source.isEmpty else { return [] }
@@ -71,7 +84,8 @@ public struct ExpressionError: Error, Sendable, Hashable, CustomStringConvertibl
     /// The reason with the place: `no such key "score" (line 1, column 7)`.
     public var description: String {
         let place = source.isEmpty ? "" : " (line \(line), column \(column))"
-        return path.map { "\($0): \(message)\(place)" } ?? message + place
+        guard let path, !path.isEmpty else { return message + place }
+        return "\(path): \(message)\(place)"
     }
 }
 

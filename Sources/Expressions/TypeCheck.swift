@@ -21,7 +21,7 @@ public struct TypeCheck: Sendable {
         case anything
         /// A boolean: the place is a condition.
         case boolean
-        /// A list or a map: the place is the collection of a loop.
+        /// A list: the place is the collection of a loop.
         case collection
         /// A value of a type, and the words for it: `a duration`.
         case of(StaticType, String)

@@ -71,10 +71,10 @@ extension TypeInference {
         }
         guard let count else { return }
         if clauses.count > count {
-            report(.evaluation, "the format has \(clauses.count) clauses, and there are \(count) arguments", at: template.offset)
+            report(.evaluation, "the format has more clauses (\(clauses.count)) than there are arguments (\(count))", at: template.offset)
         } else if clauses.count < count {
             warn(
-                .evaluation, "the format has \(clauses.count) clauses; \(count - clauses.count) of the arguments are not used",
+                .evaluation, "the format has fewer clauses (\(clauses.count)) than there are arguments (\(count))",
                 at: template.offset)
         }
     }

@@ -49,7 +49,7 @@ extension TypeInference {
         } else if !known.isEmpty, known.count <= 8 {
             message += "; it has \(known.joined(separator: ", "))"
         }
-        report(.unknownName, message, at: offset, suggestion: near)
+        report(.unknownField, message, at: offset, suggestion: near)
         return .anything
     }
 
@@ -57,13 +57,15 @@ extension TypeInference {
     private mutating func warnOfNearName(_ type: StaticType, _ key: String, owner: String?, at offset: Int32) {
         var known: [String] = []
         for alternative in type.alternatives {
+            // What may be null is described by the rest.
+            if alternative == .null { continue }
             guard case .object(let object) = alternative.content, object.others == .anything || object.others == nil, object[key] == nil
             else { return }
             known += object.properties.map(\.name)
         }
         guard key.utf8.count >= 4, let near = Suggestion.near(key, among: known) else { return }
         warn(
-            .unknownName, "the schema of \(owner ?? "the map") does not name \"\(key)\"" + Suggestion.suffix(for: near), at: offset,
+            .unknownField, "the schema of \(owner ?? "the map") does not name \"\(key)\"" + Suggestion.suffix(for: near), at: offset,
             suggestion: near)
     }
 
@@ -208,11 +210,16 @@ extension TypeInference {
         if !found.isEmpty { return .union(found) }
         let sides = (left, right)
         var hint = ""
-        if operation == .add, left.kind == .string || right.kind == .string {
+        let isTime = left.kind == .duration || right.kind == .duration || left.kind == .timestamp || right.kind == .timestamp
+        if isTime, left.may(be: .string) || right.may(be: .string), operation == .add || operation == .subtract {
+            hint = "; a moment is read with timestamp(…)"
+        } else if operation == .add, left.kind == .string || right.kind == .string {
             let other = left.kind == .string ? right : left
             if other.may(be: .int, .uint, .double, .bool, .timestamp, .duration) { hint = "; convert with string(…)" }
         } else if sides.0.kind == .optional || sides.1.kind == .optional {
             hint = "; read an optional's value with .orValue(…)"
+        } else if operation == .subtract, left.may(be: .string), right.may(be: .string) {
+            hint = "; a moment is read with timestamp(…)"
         } else if program.mode == .promoting, left.may(be: .uint) != right.may(be: .uint) {
             hint = "; convert with int(…)"
         }

@@ -53,8 +53,9 @@ struct TypeInference {
         case .anything: break
         case .boolean: expectCondition(type, at: offset)
         case .collection:
-            if !type.may(be: .list, .map) {
-                report(.type, "a loop goes through a list or a map, and this is always \(type.words)", at: offset)
+            if !type.may(be: .list) {
+                let hint = type.kind == .map ? "; x.keys() and x.values() are lists" : ""
+                report(.type, "a loop goes through a list, and this is always \(type.words)\(hint)", at: offset)
             }
         case .of(let expected, let words):
             if type.mismatch(with: expected) != nil {

@@ -168,7 +168,7 @@ import WorkflowModel
 
     @Test("a loop of computed steps goes on in the next decision when one has done enough")
     func portions() throws {
-        let count = 2 * EngineDefaults.iterationsPerDecision + 100
+        let count = 2 * EngineDefaults.iterationsPerTransaction + 100
         var story = try Story.started(.steps([.set("r", "${{ item }}", loop: .each(.array((0..<count).map { .int(Int64($0)) }), collect: .last))]))
         #expect(story.ending == nil)
         var folds = 1
@@ -178,6 +178,24 @@ import WorkflowModel
         }
         #expect(folds == 3)
         #expect(story.output == .int(Int64(count - 1)))
+    }
+
+    @Test("loops within loops share what one transaction makes")
+    func nestedPortions() throws {
+        let ten = JSONValue.array((0..<15).map { .int($0) })
+        let inner = Block.steps([.set("z", "${{ item }}", loop: .each(ten, at: nil)), .set("s", "${{ sum(steps.z.output) }}")])
+        let middle = Block.steps([.block("y", inner, loop: .each(ten, at: nil)), .set("t", "${{ sum(steps.y.output) }}")])
+        var story = try Story(
+            .steps([.block("x", middle, loop: .each(ten, at: nil)), .set("u", "${{ sum(steps.x.output) }}")]))
+        var folds = 0
+        while story.ending == nil, folds < 100 {
+            let before = story.store.steps.count
+            try story.store.fold(sources: [folds % 2 == 0 ? .kept : .asked])
+            folds += 1
+            // Each iteration of the innermost loop is a step, and its loop, block and sum come with the last of fifteen.
+            #expect(story.store.steps.count - before <= 2 * EngineDefaults.iterationsPerTransaction)
+        }
+        #expect(story.output == .int(15 * 15 * 105))
     }
 
     @Test("a frame does not grow with the iterations that are over")

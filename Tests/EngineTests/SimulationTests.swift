@@ -7,7 +7,7 @@ import WorkflowModel
 @Suite struct SimulationTests {
     @Test(
         "whatever happens to a run, every promise holds after every decision, and it ends",
-        arguments: Seeds.chunks(standard: 2000))
+        arguments: Seeds.chunks(standard: 600))
     func anything(seeds: ClosedRange<UInt64>) {
         for seed in seeds {
             var simulation: Simulation?
@@ -23,7 +23,7 @@ import WorkflowModel
 
     @Test(
         "a definition without failures gives what a plain evaluation gives, through lost workers, retries and crashes",
-        arguments: Seeds.chunks(standard: 600))
+        arguments: Seeds.chunks(standard: 300))
     func faultless(seeds: ClosedRange<UInt64>) {
         for seed in seeds {
             do {
@@ -56,7 +56,7 @@ import WorkflowModel
         var seen: Set<String> = []
         var endings: Set<RunStatus> = []
         var failures: Set<FailureType> = []
-        for seed in 0..<400 as Range<UInt64> {
+        for seed in 0..<600 as Range<UInt64> {
             var simulation = try Simulation(seed: seed, flavour: .any)
             try simulation.play()
             let store = simulation.store

@@ -39,7 +39,7 @@ struct DefinitionGenerator {
     mutating func definition() -> WorkflowDefinition {
         // Most are small: they run through more of their life in the same time.
         stepsLeft = 1 + min(random.below(Self.stepLimit), random.below(Self.stepLimit))
-        let body = random.chance(8) ? machine(depth: 1, Sight()) : block(depth: 1, Sight())
+        let body = random.chance(12) ? machine(depth: 1, Sight()) : block(depth: 1, Sight())
         var definition = WorkflowDefinition(name: "random", body: body)
         if random.chance(30), !body.steps.isEmpty {
             let ids = body.steps.map(\.id)
@@ -220,7 +220,7 @@ struct DefinitionGenerator {
             var state = State(name: "m\(index)")
             if depth < Self.depthLimit, stepsLeft > 0, random.chance(60) { state.block = block(depth: depth + 1, sight) }
             let next = index + 1 < count ? "m\(index + 1)" : "done"
-            if flavour == .any, random.chance(40) {
+            if flavour == .any, random.chance(55) {
                 state.on = [
                     EventTransitions(event: "go", transitions: [Transition(condition: "event.n > 0", target: next), Transition(target: "m0")]),
                     EventTransitions(event: "stop", transitions: [Transition(target: "lost")]),

@@ -16,10 +16,31 @@ struct Example: CustomTestStringConvertible {
     static let examples = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../deploy/examples").standardized
     static let patterns = examples.appending(path: "patterns")
 
-    /// All files in a folder that have an expectation, by name.
+    /// All files in a folder that have an expectation and can be played here, by name.
     static func all(in folder: URL) -> [Example] {
         let files = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-        return files.filter { $0.hasSuffix(".expected.json") }.sorted().map { Example(folder: folder, name: String($0.dropLast(14))) }
+        let all = files.filter { $0.hasSuffix(".expected.json") }.sorted().map { Example(folder: folder, name: String($0.dropLast(14))) }
+        return all.filter(\.isPlayable)
+    }
+
+    /// Whether its agents only give back what they are given, and nothing in it is about workers, clusters and pauses. One that cannot be
+    /// read counts, so that its test says why.
+    var isPlayable: Bool {
+        guard let expected = try? expected else { return true }
+        let text = expected.compactText
+        if text.contains("\"pause\"") || text.contains("\"$") { return false }
+        let files = [name + ".yaml"] + (expected["with"]?.arrayValue ?? []).compactMap(\.stringValue)
+        return files.allSatisfy { file in
+            guard let definition = try? definition(file), let program = try? Program(definition) else { return true }
+            return program.nodes.allSatisfy { node in
+                guard case .agent(let agent) = node.verb else { return true }
+                return switch agent.kind {
+                case .noop: true
+                case .exec(let process): process.command == ["cat"] && process.stdin == nil && process.output == .json
+                case .http: false
+                }
+            }
+        }
     }
 
     func definition(_ file: String) throws -> WorkflowDefinition {
@@ -179,6 +200,9 @@ struct Play {
             ending.status.rawValue == expectation["status"]?.stringValue, "the run has \(ending.status.rawValue): \(ending.failure.text)")
         if let output = expectation["output"] {
             try expect(store.output?.value == output, "the output is \(store.output?.text ?? "-") instead of \(output.compactText)")
+        }
+        if let outputs = expectation["outputOneOf"]?.arrayValue {
+            try expect(outputs.contains(store.output?.value ?? .null), "the output is \(store.output?.text ?? "-")")
         }
         if let failure = expectation["failure"]?.objectValue {
             for (key, value) in failure.members { try expect(ending.failure?.json[key] == value, "the failure is \(ending.failure.text)") }

@@ -204,13 +204,14 @@ struct ModelStore {
 
     // MARK: Looking
 
-    /// What waits and events there are to bring together, in the order of the events.
+    /// What waits and events there are to bring together, in the order of the events. An event is with one wait at a time.
     var matches: [(StepPath, Int)] {
         var found: [(StepPath, Int)] = []
         for (index, row) in arrivals.enumerated() where row.state == .open {
             for (path, wait) in waits.sorted(by: { $0.key < $1.key }) where !row.handedTo.contains(wait.number) {
                 guard wait.order.names.map({ $0.contains(row.facts.name) }) ?? true, wait.order.key == row.facts.key else { continue }
                 found.append((path, index))
+                break
             }
         }
         return found
