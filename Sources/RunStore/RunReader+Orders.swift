@@ -78,7 +78,8 @@ extension RunReader {
             SQL(
                 """
                 select skein.signal(own.run_id, $3, $4::jsonb, $5, $6),
-                       exists (select from skein.wait w where w.run_id = own.run_id and w.names is null)
+                       exists (select from skein.wait w join skein.run r using (run_id)
+                                where w.run_id = own.run_id and w.names is null and r.paused_at is null)
                   from \(Self.ownRun)
                 """),
             [.uuid(id.pair), .text(namespace), .text(name), .text(data.text), .textOrNull(sourceID), .textOrNull(actor)])

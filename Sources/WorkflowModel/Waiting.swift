@@ -73,7 +73,7 @@ public enum Sleep: Sendable, Hashable {
     case until(String)
 }
 
-/// Publishes an event. The step's answer is `{id}`, the id of the event.
+/// Publishes an event. The step's answer is `{event, key}`, its name and key.
 public struct Emission: Sendable, Hashable {
     /// The event's name.
     public var event: String

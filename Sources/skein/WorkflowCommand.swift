@@ -7,38 +7,9 @@ import WorkflowModel
 struct WorkflowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workflow", abstract: "Workflow files and registered workflows.",
-        subcommands: [Validate.self, Apply.self, List.self, Show.self], aliases: ["workflows"])
-
-    struct Validate: Executable {
-        static let configuration = CommandConfiguration(
-            abstract: "Check workflow files. Needs no server.",
-            discussion: "Exits with 9 when a file has errors. `skein explain CODE` has a page on each code.")
-        @Argument(help: "Files, directories that are searched for .yaml, .yml and .json, or - for standard input.") var files: [String]
-        @OptionGroup var output: OutputOptions
-
-        func execute(_ console: Console) async throws -> CommandStatus {
-            let checked = try WorkflowFiles.find(files).map(WorkflowFiles.check)
-            let errors = checked.map(\.errorCount).reduce(0, +)
-            let warnings = checked.map(\.warningCount).reduce(0, +)
-            if output.isJSON {
-                let document: JSONValue = [
-                    "valid": .bool(checked.allSatisfy(\.isValid)), "errors": .int(Int64(errors)), "warnings": .int(Int64(warnings)),
-                    "files": .array(checked.map(\.json)),
-                ]
-                console.print(document.compactText)
-            } else {
-                for file in checked {
-                    for finding in file.rendered { console.print(finding) }
-                    if file.isValid { console.print("\(console.glyph("good")) \(file.path): \(file.workflow ?? "?") is valid") }
-                }
-                if errors + warnings > 0 {
-                    let explained = checked.flatMap(\.codes).first.map { "   explain: skein explain \($0)" } ?? ""
-                    console.note("\(Wording.count(errors, "error")), \(Wording.count(warnings, "warning"))\(explained)")
-                }
-            }
-            return checked.allSatisfy(\.isValid) ? .succeeded : .invalid
-        }
-    }
+        subcommands: [
+            Validate.self, Graph.self, Diff.self, Schema.self, Apply.self, List.self, Show.self,
+        ], aliases: ["workflows"])
 
     struct Apply: Executable {
         static let configuration = CommandConfiguration(
@@ -51,7 +22,7 @@ struct WorkflowCommand: AsyncParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func execute(_ console: Console) async throws -> CommandStatus {
-            let checked = try WorkflowFiles.find(files).map(WorkflowFiles.check)
+            let checked = try WorkflowFiles.checkAll(WorkflowFiles.find(files))
             for file in checked { for finding in file.rendered { console.note(finding) } }
             guard checked.allSatisfy(\.isValid) else {
                 throw CommandFailure(

@@ -25,11 +25,13 @@ enum Fixtures {
 
     static let good = files(in: root.appending(path: "good"))
     static let broken = files(in: root.appending(path: "broken"))
-    static let examples = files(in: examplesRoot)
+    static let examples = files(in: examplesRoot) + files(in: examplesRoot.appending(path: "patterns"))
 
     private static func files(in directory: URL) -> [FixtureFile] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
-        return names.sorted().filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".json") }.map {
+        // What an example's execution is compared with stands beside it.
+        let workflows = names.sorted().filter { ($0.hasSuffix(".yaml") || $0.hasSuffix(".json")) && !$0.hasSuffix(".expected.json") }
+        return workflows.map {
             FixtureFile(url: directory.appending(path: $0))
         }
     }

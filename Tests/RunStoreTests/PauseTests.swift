@@ -156,6 +156,58 @@ struct PauseTests {
         try await cluster.expectClean()
     }
 
+    @Test("pauses and resumes of a run with many tasks never deadlock with the workers that settle them")
+    func manyTasks() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(
+            """
+            workflow: wide
+            agents: { echo: { kind: noop } }
+            steps: [ { id: visit, each: "${{ range(400) }}", maxParallel: 0, agent: echo } ]
+            """)
+        let run = try await cluster.submit("wide")
+        let session = try await cluster.register()
+        let tasks = try await cluster.claim(session, upTo: 400)
+        #expect(tasks.count == 400)
+        let operatorSession = try await cluster.database.connect()
+        let worker = try await cluster.database.connect()
+        // The worker settles in the order in which it was done, which is anything but the order of the keys.
+        async let settled = { () async throws -> Int in
+            var kept = 0
+            for start in stride(from: 0, to: 400, by: 40) {
+                let batch = tasks[start..<start + 40].reversed().map { SettledTask(key: $0.key, fence: $0.fence, status: .succeeded, output: $0.input) }
+                kept += try await TaskQueue.exchange(session, settling: Array(batch), claimingUpTo: 0, on: worker).kept.count { $0 }
+            }
+            return kept
+        }()
+        for _ in 0..<20 {
+            _ = try await operatorSession.query(SQL("select skein.pause('\(run)')"))
+            _ = try await operatorSession.query(SQL("select skein.resume('\(run)')"))
+        }
+        let kept = try await settled
+        #expect(kept == 400)
+        try await cluster.work(session)
+        let status = try await cluster.status(of: run)
+        #expect(status == "succeeded")
+        try await cluster.expectClean()
+    }
+
+    @Test("a cancel ends a quarantine, and the run")
+    func quarantined() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(Self.three)
+        let run = try await cluster.submit("three")
+        try await cluster.store.quarantine(run, reason: "by hand", on: cluster.connection)
+        let held = try await cluster.fold()
+        #expect(held.runs == 0)
+        _ = try await cluster.text("select skein.cancel('\(run)')")
+        let session = try await cluster.register()
+        try await cluster.work(session)
+        let status = try await cluster.status(of: run)
+        #expect(status == "cancelled")
+        try await cluster.expectClean()
+    }
+
     @Test("a dead worker's task, reaped and folded around a pause, starts no step of the paused run")
     func reaperAgainstPause() async throws {
         let cluster = try await Cluster.start()

@@ -53,13 +53,15 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 declare
   v_settled integer;
 begin
-  -- Key by key, whatever the planner believes of the table: the look-up depends on the key, so it cannot come first.
+  -- Key by key, whatever the planner believes of the table: the look-up depends on the key, so it cannot come first. In the order of the
+  -- keys, as everybody locks many tasks who waits for them (a pause, a cancel).
   return query
     update skein.task t
        set state = 'settled', settled_at = clock_timestamp(), outcome = g.outcome::skein.attempt_status, output = g.output,
            failure = g.failure, details = g.details
-      from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
-           with ordinality as g (run_id, path, fence, outcome, output, failure, details, place)
+      from (select * from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
+                          with ordinality as u (run_id, path, fence, outcome, output, failure, details, place)
+             order by u.run_id, u.path collate "C") as g
            cross join lateral (
              select k.ctid as place from skein.task k
               where k.run_id = g.run_id and k.path = g.path and k.fence = g.fence and k.session_id = p_session_id and k.state = 'leased'
@@ -73,8 +75,9 @@ begin
       update skein.task t
          set state = 'settled', settled_at = clock_timestamp(), outcome = g.outcome::skein.attempt_status, output = g.output,
              failure = g.failure, details = g.details
-        from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
-             with ordinality as g (run_id, path, fence, outcome, output, failure, details, place)
+        from (select * from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
+                            with ordinality as u (run_id, path, fence, outcome, output, failure, details, place)
+               order by u.run_id, u.path collate "C") as g
        where t.run_id = g.run_id and t.path = g.path and t.fence = g.fence and t.session_id = p_session_id and t.state = 'leased'
       returning g.place::integer;
   end if;
@@ -88,6 +91,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_released integer;
 begin
+  perform from skein.task t
+    where t.session_id = p_session_id and t.state = 'leased' and t.fence <> all (p_known) order by t.run_id, t.path for update;
   update skein.task t
      set state = 'settled', settled_at = clock_timestamp(), outcome = 'released'
    where t.session_id = p_session_id and t.state = 'leased' and t.fence <> all (p_known);

@@ -60,7 +60,17 @@ language sql as $$
   select run_id, history_length, namespace_id, p_kind, skein.now(), session_user, p_body from noted
 $$;
 
--- Marks locked runs as to be cancelled: nothing of them starts any more, and a pause is over. The fold does the rest. Without a reason
+-- Locks the tasks of locked runs, in the one order in which everybody locks many tasks who waits for them: workers that settle do it
+-- at any moment.
+create or replace function skein.lock_tasks_v1(p_run_ids uuid[]) returns void
+language plpgsql as $$
+begin
+  perform from skein.task where run_id = any (p_run_ids) order by run_id, path for update;
+end
+$$;
+
+-- Marks locked runs as to be cancelled: nothing of them starts any more, and a pause is over, as is a quarantine: ending may be
+-- possible where going on was not. The fold does the rest. Without a reason
 -- it is the one of the order in the run's inbox.
 create or replace function skein.mark_cancelled_v1(p_run_ids uuid[], p_reason text) returns void
 language plpgsql as $$
@@ -69,9 +79,10 @@ begin
      set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), 
          cancel_reason = coalesce(cancel_reason, p_reason, (
            select i.body from skein.inbox i where i.run_id = run.run_id and i.kind = 'cancel' order by i.inbox_id limit 1)),
-         paused_at = null, paused_by = null, pause_reason = null
+         paused_at = null, paused_by = null, pause_reason = null, quarantined_at = null, quarantine_reason = null
    where run_id = any (p_run_ids);
   -- What is ready is held until the fold takes it out; what has settled meanwhile has to be seen by it.
+  perform skein.lock_tasks_v1(p_run_ids);
   update skein.task set held = (state = 'ready') where run_id = any (p_run_ids) and held <> (state = 'ready');
   update skein.timer set held = false where run_id = any (p_run_ids) and held;
   update skein.inbox set held = false where run_id = any (p_run_ids) and held;
@@ -123,6 +134,7 @@ begin
   end if;
   update skein.run set paused_at = skein.now(), paused_by = p_run_id, pause_reason = p_reason where run_id = any (v_new);
   -- A claim that is under way has the row: we wait for it, and hold what it has left.
+  perform skein.lock_tasks_v1(v_new);
   update skein.task set held = true where run_id = any (v_new) and not held;
   update skein.timer set held = true where run_id = any (v_new) and not held;
   update skein.inbox set held = true where run_id = any (v_new) and not held and kind <> 'cancel';
@@ -157,6 +169,7 @@ begin
   update skein.run
      set deadline_at = deadline_at + (skein.now() - paused_at), paused_at = null, paused_by = null, pause_reason = null
    where run_id = any (v_runs);
+  perform skein.lock_tasks_v1(v_runs);
   update skein.task set held = false where run_id = any (v_runs) and held;
   update skein.inbox set held = false where run_id = any (v_runs) and held;
   perform skein.note_event_v1(v_runs, 'resumed', null);

@@ -121,10 +121,11 @@ begin
         from skein.timer m where m.run_id = p_run_id and m.kind = 'every'
       union all
       select w.path, 'waiting', 'event',
-             case when i.event_id is not null then 'event ' || i.event_id || ' came and waits for a coordinator'
+             case when i.event_id is not null and v_run.paused_at is not null then 'event ' || i.event_id || ' came and is kept for the resume'
+                  when i.event_id is not null then 'event ' || i.event_id || ' came and waits for a coordinator'
                   else coalesce('is in state "' || s.state || '" and ', '') || 'waits for '
                        || coalesce('event ' || array_to_string(w.names, ' or '), 'a signal') || coalesce(' with key "' || w.key || '"', '') end,
-             case when i.event_id is not null then v_folders
+             case when i.event_id is not null then case when v_run.paused_at is null then v_folders end
                   when w.key is not null then '`skein event emit ' || w.names[1] || ' --key ' || w.key || '`'
                   else '`skein run signal ' || p_run_id || ' ' || coalesce(w.names[1], 'NAME') || '`' end,
              w.created_at, case when v_run.paused_at is null then m.due_at end

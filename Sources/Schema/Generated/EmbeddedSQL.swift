@@ -607,13 +607,15 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 declare
   v_settled integer;
 begin
-  -- Key by key, whatever the planner believes of the table: the look-up depends on the key, so it cannot come first.
+  -- Key by key, whatever the planner believes of the table: the look-up depends on the key, so it cannot come first. In the order of the
+  -- keys, as everybody locks many tasks who waits for them (a pause, a cancel).
   return query
     update skein.task t
        set state = 'settled', settled_at = clock_timestamp(), outcome = g.outcome::skein.attempt_status, output = g.output,
            failure = g.failure, details = g.details
-      from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
-           with ordinality as g (run_id, path, fence, outcome, output, failure, details, place)
+      from (select * from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
+                          with ordinality as u (run_id, path, fence, outcome, output, failure, details, place)
+             order by u.run_id, u.path collate "C") as g
            cross join lateral (
              select k.ctid as place from skein.task k
               where k.run_id = g.run_id and k.path = g.path and k.fence = g.fence and k.session_id = p_session_id and k.state = 'leased'
@@ -627,8 +629,9 @@ begin
       update skein.task t
          set state = 'settled', settled_at = clock_timestamp(), outcome = g.outcome::skein.attempt_status, output = g.output,
              failure = g.failure, details = g.details
-        from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
-             with ordinality as g (run_id, path, fence, outcome, output, failure, details, place)
+        from (select * from unnest(p_run_ids, p_paths, p_fences, p_outcomes, p_outputs, p_failures, p_details)
+                            with ordinality as u (run_id, path, fence, outcome, output, failure, details, place)
+               order by u.run_id, u.path collate "C") as g
        where t.run_id = g.run_id and t.path = g.path and t.fence = g.fence and t.session_id = p_session_id and t.state = 'leased'
       returning g.place::integer;
   end if;
@@ -642,6 +645,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_released integer;
 begin
+  perform from skein.task t
+    where t.session_id = p_session_id and t.state = 'leased' and t.fence <> all (p_known) order by t.run_id, t.path for update;
   update skein.task t
      set state = 'settled', settled_at = clock_timestamp(), outcome = 'released'
    where t.session_id = p_session_id and t.state = 'leased' and t.fence <> all (p_known);
@@ -1132,7 +1137,17 @@ language sql as $$
   select run_id, history_length, namespace_id, p_kind, skein.now(), session_user, p_body from noted
 $$;
 
--- Marks locked runs as to be cancelled: nothing of them starts any more, and a pause is over. The fold does the rest. Without a reason
+-- Locks the tasks of locked runs, in the one order in which everybody locks many tasks who waits for them: workers that settle do it
+-- at any moment.
+create or replace function skein.lock_tasks_v1(p_run_ids uuid[]) returns void
+language plpgsql as $$
+begin
+  perform from skein.task where run_id = any (p_run_ids) order by run_id, path for update;
+end
+$$;
+
+-- Marks locked runs as to be cancelled: nothing of them starts any more, and a pause is over, as is a quarantine: ending may be
+-- possible where going on was not. The fold does the rest. Without a reason
 -- it is the one of the order in the run's inbox.
 create or replace function skein.mark_cancelled_v1(p_run_ids uuid[], p_reason text) returns void
 language plpgsql as $$
@@ -1141,9 +1156,10 @@ begin
      set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()), 
          cancel_reason = coalesce(cancel_reason, p_reason, (
            select i.body from skein.inbox i where i.run_id = run.run_id and i.kind = 'cancel' order by i.inbox_id limit 1)),
-         paused_at = null, paused_by = null, pause_reason = null
+         paused_at = null, paused_by = null, pause_reason = null, quarantined_at = null, quarantine_reason = null
    where run_id = any (p_run_ids);
   -- What is ready is held until the fold takes it out; what has settled meanwhile has to be seen by it.
+  perform skein.lock_tasks_v1(p_run_ids);
   update skein.task set held = (state = 'ready') where run_id = any (p_run_ids) and held <> (state = 'ready');
   update skein.timer set held = false where run_id = any (p_run_ids) and held;
   update skein.inbox set held = false where run_id = any (p_run_ids) and held;
@@ -1195,6 +1211,7 @@ begin
   end if;
   update skein.run set paused_at = skein.now(), paused_by = p_run_id, pause_reason = p_reason where run_id = any (v_new);
   -- A claim that is under way has the row: we wait for it, and hold what it has left.
+  perform skein.lock_tasks_v1(v_new);
   update skein.task set held = true where run_id = any (v_new) and not held;
   update skein.timer set held = true where run_id = any (v_new) and not held;
   update skein.inbox set held = true where run_id = any (v_new) and not held and kind <> 'cancel';
@@ -1229,6 +1246,7 @@ begin
   update skein.run
      set deadline_at = deadline_at + (skein.now() - paused_at), paused_at = null, paused_by = null, pause_reason = null
    where run_id = any (v_runs);
+  perform skein.lock_tasks_v1(v_runs);
   update skein.task set held = false where run_id = any (v_runs) and held;
   update skein.inbox set held = false where run_id = any (v_runs) and held;
   perform skein.note_event_v1(v_runs, 'resumed', null);
@@ -1923,10 +1941,11 @@ begin
         from skein.timer m where m.run_id = p_run_id and m.kind = 'every'
       union all
       select w.path, 'waiting', 'event',
-             case when i.event_id is not null then 'event ' || i.event_id || ' came and waits for a coordinator'
+             case when i.event_id is not null and v_run.paused_at is not null then 'event ' || i.event_id || ' came and is kept for the resume'
+                  when i.event_id is not null then 'event ' || i.event_id || ' came and waits for a coordinator'
                   else coalesce('is in state "' || s.state || '" and ', '') || 'waits for '
                        || coalesce('event ' || array_to_string(w.names, ' or '), 'a signal') || coalesce(' with key "' || w.key || '"', '') end,
-             case when i.event_id is not null then v_folders
+             case when i.event_id is not null then case when v_run.paused_at is null then v_folders end
                   when w.key is not null then '`skein event emit ' || w.names[1] || ' --key ' || w.key || '`'
                   else '`skein run signal ' || p_run_id || ' ' || coalesce(w.names[1], 'NAME') || '`' end,
              w.created_at, case when v_run.paused_at is null then m.due_at end
