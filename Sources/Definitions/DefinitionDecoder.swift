@@ -77,7 +77,10 @@ public enum DefinitionDecoder {
     private static func finish(_ reader: inout DefinitionReader, _ root: DocumentNode) -> DecodedDefinition {
         let definition = reader.workflow(Field(node: root, path: .root))
         if reader.source != nil, let name = definition?.name, !name.isEmpty {
-            for call in reader.calls where call.workflow == name && call.isCertain { reader.bag.add(call.recursion(along: [name])) }
+            for call in reader.calls where call.workflow == name {
+                if call.isCertain { reader.bag.add(call.recursion(along: [name])) }
+                if let mismatch = definition.flatMap({ call.mismatch(with: $0) }) { reader.bag.add(mismatch) }
+            }
         }
         return DecodedDefinition(
             definition: reader.bag.errorCount == 0 ? definition : nil, diagnostics: reader.bag.sorted, calls: reader.calls)

@@ -109,7 +109,7 @@ extension DefinitionReader {
     }
 
     private mutating func headers(_ field: Field) -> [NamedTemplate] {
-        namedTemplates(field, "header fields") { name in
+        namedTemplates(field, "header fields", .agent(secrets: true)) { name in
             if name.isEmpty || !name.utf8.allSatisfy(Self.isTokenByte) { return "\(Wording.quoted(name)) is no name of a header field" }
             if Self.reservedHeaders.contains(name.lowercased()) { return "the header field \(name) is written by the worker itself" }
             return nil
@@ -125,7 +125,9 @@ extension DefinitionReader {
     }
 
     // Header fields and environment variables: a mapping from names to texts.
-    private mutating func namedTemplates(_ field: Field, _ what: String, refusal: (String) -> String?) -> [NamedTemplate] {
+    private mutating func namedTemplates(
+        _ field: Field, _ what: String, _ place: ExpressionPlace, refusal: (String) -> String?
+    ) -> [NamedTemplate] {
         guard let members = field.members else {
             wrongType(field, expected: "a mapping of \(what)")
             return []
@@ -140,7 +142,7 @@ extension DefinitionReader {
                     .invalidHeader, "the value of \(Wording.quoted(member.key)) holds a line break or control character", at: value,
                     fix: "remove it")
             }
-            check(value, text, .agent(secrets: true))
+            check(value, text, place)
             templates.append(NamedTemplate(name: member.key, value: text))
         }
         return templates
@@ -153,10 +155,10 @@ extension DefinitionReader {
         if let command = required("command", in: entries, "an exec agent", fix: "add command: [program, argument]") {
             agent.command = self.command(command)
         }
-        if let stdin = entries["stdin"] { agent.stdin = template(stdin, .agent(secrets: true)) }
+        if let stdin = entries["stdin"] { agent.stdin = template(stdin, .process) }
         if let output = entries["output"], let value = word(output, ExecAgent.Output.self) { agent.output = value }
         if let environment = entries["environment"] {
-            agent.environment = namedTemplates(environment, "environment variables") { name in
+            agent.environment = namedTemplates(environment, "environment variables", .process) { name in
                 let isName =
                     !name.isEmpty && !(name.utf8.first.map { $0 >= 0x30 && $0 <= 0x39 } ?? true)
                     && name.utf8.allSatisfy { $0 == 0x5F || ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) }

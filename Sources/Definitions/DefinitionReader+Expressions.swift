@@ -148,9 +148,15 @@ extension DefinitionReader {
     }
 
     private mutating func warnConstant(_ value: Bool, _ field: Field) {
-        report(
-            .constantCondition, "this condition is always \(value)", at: field,
-            fix: value ? "leave it out" : "remove the step, or make the condition depend on data")
+        var fix = value ? "leave it out" : "remove the step, or make the condition depend on data"
+        if case .key(_, let key) = field.path {
+            // A loop that only `breakIf` or its bound ends may say so.
+            if (key == "while" && value) || (key == "until" && !value) { return }
+            if key == "while" { fix = "remove the step: its loop never runs" }
+            if key == "until" { fix = "remove `until`: its loop runs once" }
+            if key == "breakIf" { fix = value ? "remove the loop: it ends after its first iteration" : "leave it out" }
+        }
+        report(.constantCondition, "this condition is always \(value)", at: field, fix: fix)
     }
 
     // MARK: Collections

@@ -184,7 +184,11 @@ extension DefinitionReader {
         let allowed = "secrets may stand in the url, headers, body, stdin and environment of an agent"
         switch place.kind {
         case .agent(secrets: true):
-            if reference.path.count != 1 {
+            if let part = place.secretsPart, !options.parts.contains(part) {
+                report(
+                    .notYet, "secrets of processes belong to the language, but this release cannot hand them over yet", atByte: offset,
+                    length: length, in: field, fix: "let the program read its secret from a file, or call it by http")
+            } else if reference.path.count != 1 {
                 refuse("a secret is named directly", "write ${{ secrets.NAME }}")
             } else if expression.source != "secrets.\(reference.path[0])" {
                 refuse(

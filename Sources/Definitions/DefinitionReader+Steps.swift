@@ -33,7 +33,11 @@ extension DefinitionReader {
             mapping = value.type
         }
         if let when = entries["when"] { step.when = word(when, RunRule.self) }
-        if let with = entries["with"] { step.with = template(with, .step("with", inside)) }
+        if let with = entries["with"] {
+            let value = typedTemplate(with, .step("with", inside))
+            step.with = value.json
+            if case .workflow = step.verb { note(value.type, at: with) }
+        }
         if let result = entries["result"] { step.resultSchema = schema(result) }
         step.timeout = entries["timeout"].flatMap { duration($0) } ?? verbTimeout
         if let timeout = entries["totalTimeout"] { step.totalTimeout = duration(timeout) }

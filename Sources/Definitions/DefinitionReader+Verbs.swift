@@ -17,6 +17,12 @@ extension DefinitionReader {
         let given = entries.members.filter { Vocabulary.verbs.contains($0.key) }
         let what = id.isEmpty ? "a step" : "step \(Wording.quoted(id))"
         if given.isEmpty {
+            // A verb that is misspelt has been reported.
+            let isMisspelt = entries.members.contains { member in
+                entries.vocabulary.key(member.key) == nil
+                    && (entries.vocabulary.suggestion(for: member.key).map { Vocabulary.verbs.contains($0) } ?? false)
+            }
+            if isMisspelt { return nil }
             let verbs = entries.vocabulary.names(in: options.parts).filter { Vocabulary.verbs.contains($0) }
             report(
                 .noVerb, "\(what) does nothing: it has no verb", at: entries.field, fix: "add \(Wording.either(verbs.map { "`\($0)`" }))")
@@ -91,10 +97,18 @@ extension DefinitionReader {
             return nil
         }
         guard let name = name(field, .workflow) else { return nil }
-        calls.append(
-            WorkflowReference(
-                workflow: name, isCertain: isCertain, path: field.path.text, position: field.node.position, length: field.node.length))
+        var call = WorkflowReference(
+            workflow: name, isCertain: isCertain, path: field.path.text, position: field.node.position, length: field.node.length)
+        // Without `with` it is given nothing.
+        if source != nil { call.given = GivenInput(.closed([:]), at: field) }
+        calls.append(call)
         return name
+    }
+
+    /// Notes what the workflow is given that was named last.
+    mutating func note(_ input: StaticType, at field: Field) {
+        guard source != nil, let index = calls.indices.last else { return }
+        calls[index].given = GivenInput(input, at: field)
     }
 
     private mutating func workflowCall(_ field: Field, _ entries: Entries) -> WorkflowCall? {

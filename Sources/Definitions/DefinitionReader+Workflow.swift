@@ -53,7 +53,11 @@ extension DefinitionReader {
             if let workflow = required("workflow", in: entries, "a chained workflow", fix: "add workflow: NAME") {
                 chain.workflow = workflowName(workflow, isCertain: isCertain) ?? ""
             }
-            if let with = entries["with"] { chain.with = template(with, .chain(key, extra: names)) }
+            if let with = entries["with"] {
+                let value = typedTemplate(with, .chain(key, extra: names))
+                chain.with = value.json
+                if !chain.workflow.isEmpty { note(value.type, at: with) }
+            }
             if let condition = entries["if"] { chain.condition = self.condition(condition, .chain(key, extra: names)) }
             return chain
         }

@@ -108,6 +108,12 @@ struct DefinitionReader {
                     fix: "leave it out for now")
                 continue
             }
+            if vocabulary.exactlyOne == Vocabulary.verbs, Vocabulary.bodies.contains(member.key) {
+                reportKey(
+                    .unknownKey, "\(vocabulary.what) has no key \(Wording.quoted(member.key)): a block stands below the verb `do`", member,
+                    in: field.path, fix: "write do: { \(member.key): … }")
+                continue
+            }
             let suggestion = vocabulary.suggestion(for: member.key)
             reportKey(
                 .unknownKey, "\(vocabulary.what) has no key \(Wording.quoted(member.key))", member, in: field.path,

@@ -243,6 +243,12 @@ extension DiagnosticCode {
                     + "idempotency key that every attempt carries and write `effect: idempotent`.")
 
         // Loops and joins.
+        case .inputMismatch:
+            Page(
+                title: "a workflow is given what it does not take",
+                happened: "What a step or a chain hands over in `with` can never fit the schema under `input` of the workflow that it starts.",
+                why: "The workflow would be refused when it is started, and the step would fail.",
+                remedy: "Hand over what the schema asks for: its required members, of its types, and nothing that it does not allow.")
         case .severalLoops:
             Page(
                 title: "more than one loop", happened: "A step has more than one of `each`, `while` and `until`.",

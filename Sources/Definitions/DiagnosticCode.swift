@@ -102,6 +102,8 @@ public enum DiagnosticCode: String, Sendable, Hashable, CaseIterable {
     case unconditionalRecursion = "E2147"
     /// A retry that could do everything a second time.
     case unsafeRetry = "E2148"
+    /// A workflow that is given what does not fit its input.
+    case inputMismatch = "E2149"
 
     // Loops and joins.
 

@@ -38,6 +38,8 @@ public enum LanguagePart: String, Sendable, Hashable, CaseIterable {
     case effects
     /// `labels` of steps.
     case stepLabels
+    /// `secrets` in the `stdin` and `environment` of exec agents.
+    case processSecrets
 
     /// Control flow: what the engine runs beside sequences, graphs, agents and values.
     public static let controlFlow: Set<LanguagePart> = [

@@ -50,6 +50,8 @@ struct ExpressionPlace {
     var extra: [String] = []
     /// What is known of the type of `result`.
     var resultType: StaticType = .anything
+    /// The part of the language that secrets belong to here; nil is always there.
+    var secretsPart: LanguagePart?
     /// Whether it is the step's own `output`.
     var isOwnOutput = false
     /// The branches whose steps can be read, by name; a branch that is a state machine has no scope.
@@ -84,6 +86,11 @@ struct ExpressionPlace {
     /// An agent's own settings.
     static func agent(secrets: Bool) -> ExpressionPlace {
         ExpressionPlace(kind: .agent(secrets: secrets), words: "an agent's settings")
+    }
+
+    /// What a process is given beside its arguments.
+    static var process: ExpressionPlace {
+        ExpressionPlace(kind: .agent(secrets: true), words: "an agent's settings", secretsPart: .processSecrets)
     }
 
     /// The condition by which an agent's answer is a success.

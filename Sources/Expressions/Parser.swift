@@ -199,12 +199,14 @@ struct Parser {
             let place = offset
             if try skip(.point) {
                 let isOptional = try skip(.question)
+                // The name may stand in another line.
+                let namePlace = offset
                 let name = try selector()
                 if !isOptional, isAt(.leftParenthesis) {
                     try advance()
-                    operand = try node(.memberCall(operand, name, try arguments(until: .rightParenthesis)), place + 1)
+                    operand = try node(.memberCall(operand, name, try arguments(until: .rightParenthesis)), namePlace)
                 } else {
-                    operand = try node(.select(operand, name, isOptional: isOptional), place + 1)
+                    operand = try node(.select(operand, name, isOptional: isOptional), namePlace)
                 }
             } else if try skip(.leftBracket) {
                 let isOptional = try skip(.question)

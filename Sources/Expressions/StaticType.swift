@@ -201,6 +201,21 @@ public struct ObjectType: Sendable, Hashable {
 
     /// A map with properties. Where a name occurs twice, the last one counts.
     public init(_ properties: [Property], others: StaticType?) {
+        self.others = others
+        // Most maps have few properties; looking for doubles among them needs no index.
+        guard properties.count > Self.linearLimit else {
+            var kept: [Property] = []
+            for property in properties {
+                if let position = kept.firstIndex(where: { $0.name.isSame(as: property.name) }) {
+                    kept[position] = property
+                } else {
+                    kept.append(property)
+                }
+            }
+            self.properties = kept
+            positions = [:]
+            return
+        }
         var kept: [Property] = []
         var positions: [KeyBytes: Int] = [:]
         for property in properties {
@@ -212,9 +227,10 @@ public struct ObjectType: Sendable, Hashable {
             }
         }
         self.properties = kept
-        self.others = others
-        self.positions = kept.count > 8 ? positions : [:]
+        self.positions = positions
     }
+
+    private static let linearLimit = 8
 
     /// The property of a name.
     public subscript(name: String) -> Property? {

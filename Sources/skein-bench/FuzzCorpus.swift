@@ -85,40 +85,150 @@ enum FuzzCorpus {
                 several lines ${{ input.a }}
                 and more
         """,
-        """
-        workflow: loops
+        #"""
+        workflow: control-flow
+        input: { type: object, properties: { documents: { type: array, items: { type: string } }, total: { type: number }, customer: { type: string } } }
+        agents:
+          reviewer: { kind: http, url: "https://reviewer.internal/score" }
+          clean: { kind: exec, command: [rm, -f, /tmp/scratch], output: text }
+
         steps:
           - id: review
             each: ${{ input.documents }}
             as: document
             maxParallel: 8
-            join: { tolerate: 10% }
+            join: { tolerate: 10%, onError: drain, deadline: 2h, onDeadline: partial }
             agent: reviewer
-            with: { text: "${{ document }}" }
+            with: { text: "${{ document }}", number: "${{ index + document_index }}" }
             result: { type: object, required: [score], properties: { score: { type: number } } }
-            cache: { ttl: 1h, if: "${{ result.score > 0.5 }}" }
-          - id: choose
-            switch:
-              - { if: "${{ size(steps.review.ok) > 1 }}", do: [ { id: x, set: 1 } ] }
-            else: [ { id: y, fail: { message: none } } ]
+            output: "${{ {'score': result.score, 'document': document} }}"
+            breakIf: output.score < 0
+            totalTimeout: 6h
+            onError: continue
+
+          - id: batches
+            each: input.documents
+            batch: 50
+            maxParallel: unlimited
+            collect: last
+            maxIterations: 100000
+            do:
+              graph:
+                - { id: size, set: "${{ size(item) }}" }
+                - id: inner
+                  needs: [size]
+                  each: [1, "${{ steps.size.output }}", "${{ item_index }}"]
+                  as: number
+                  set: ${{ number + item_index + index }}
+            output: ${{ steps.inner.output }}
+
+          - id: poll
+            until: output.done || previous.done
+            initial: { done: false, n: 0 }
+            every: 30s
+            maxIterations: 100
+            join: { tolerate: 3 }
+            agent: reviewer
+            with: { n: "${{ previous.n }}", round: "${{ index }}" }
+
+          - id: count
+            while: previous < 3 && index < 10
+            initial: 0
+            maxIterations: 10
+            collect: none
+            set: ${{ previous + 1 }}
+
           - id: enrich
-            parallel: { branches: { legal: [ { id: check, agent: lawyer } ], finance: [ { id: check, agent: accountant } ] }, join: all }
-          - { id: wait, await: { event: payment.received, match: event.amount > 0, timeout: 1h } }
-          - { id: sleep, sleep: { duration: 90s } }
-        onSuccess: [ { workflow: archive, with: { report: "${{ output }}" } } ]
-        """,
-        """
-        workflow: order
+            parallel:
+              branches:
+                legal: [ { id: check, agent: reviewer } ]
+                finance: { graph: [ { id: check, agent: reviewer }, { id: sum, needs: [check], set: 1 } ] }
+                machine: { states: { initial: only, only: { final: true } } }
+              join: { quorum: 2, onError: continue }
+              output: "${{ {'legal': branches.legal.check.output, 'finance': branches.finance.sum.status, 'machine': branches.machine} }}"
+
+          - { id: race, parallel: { branches: { a: [ { id: x, set: 1 } ], b: [ { id: x, set: 2 } ] }, join: first } }
+          - { id: most, parallel: { branches: { a: [ { id: x, set: 1 } ], b: [ { id: x, set: 2 } ] }, join: { ratio: 0.6 } } }
+
+          - id: route
+            switch:
+              - if: ${{ input.total > 100 }}
+                do: [ { id: big, set: big } ]
+              - if: input.total > 10
+                do: { graph: [ { id: medium, set: medium } ] }
+              - else: [ { id: small, set: "${{ steps.review.ok.size() }} of ${{ steps.review.failed.size() }}" } ]
+
+          - id: paid
+            await: { event: payment.received, key: "${{ input.customer }}", match: event.amount > 0, lookback: 1h, consume: broadcast, timeout: 2d }
+            onTimeout: continue
+            output: ${{ event.amount }}
+          - id: either
+            await: { any: [ { event: order.shipped }, { event: order.cancelled, match: "event.by == 'customer'" } ] }
+            timeout: 48h
+            onTimeout: { do: [ { id: remind, emit: order.reminder }, { id: none, set: null } ] }
+          - { id: short, await: go }
+
+          - { id: nap, sleep: 5s }
+          - { id: longer, sleep: { duration: "${{ input.total }}s" } }
+          - { id: morning, sleep: { until: 2026-01-31T08:00:00Z } }
+          - { id: later, sleep: { until: "${{ timestamp(run.startedAt) + duration('1h') }}" } }
+
+          - { id: tell, emit: { event: report/ready, key: "${{ input.customer }}", data: { total: "${{ input.total }}" }, run: "${{ run.parent }}" } }
+          - { id: check, validate: { value: "${{ input.total }}", schema: { type: number, minimum: 0 } } }
+
+          - id: publish
+            workflow: publish-report
+            with: { scores: "${{ steps.review.output }}" }
+            result: { type: object }
+            timeout: 1h
+            retry: { maxAttempts: 2, on: [timeout] }
+            priority: 5
+            onError: { do: [ { id: note, set: "${{ error.type }} at ${{ error.path }}" } ] }
+          - { id: fire, workflow: archive, wait: false, onParentEnd: cancel }
+
+          - id: order
+            do:
+              states:
+                initial: received
+                maxTransitions: 20
+                unexpected: reject
+                received:
+                  do: [ { id: test, agent: reviewer, with: { order: "${{ input }}" } } ]
+                  next: [ { if: "${{ steps.test.output.ok }}", to: awaiting_payment }, { to: rejected } ]
+                awaiting_payment:
+                  on:
+                    payment.received: { if: "${{ event.amount >= input.total }}", to: shipped }
+                    order.cancelled: [ { if: event.final, to: rejected }, { to: awaiting_payment } ]
+                  after: { 24h: { to: rejected }, 7d: [ { if: states.received.output.slow, to: shipped }, { to: rejected } ] }
+                shipped: { final: true, output: "${{ states.received.output }}" }
+                rejected: { do: [ { id: why, set: no reason } ], final: failed, output: "${{ result + steps.why.output }}" }
+
+          - id: stop
+            if: input.total < 0
+            fail: { message: "a total of ${{ input.total }}", code: E_NEGATIVE }
+          - { id: stop_short, if: input.total == 0.0, fail: nothing to do }
+          - { id: done_early, if: input.total > 1e6, succeed: { total: "${{ input.total }}" } }
+          - { id: cleanup, when: always, agent: clean, effect: idempotent, startTimeout: 1m, labels: { kind: cleanup } }
+          - { id: reject, when: failure, agent: clean, effect: unsafe, retry: { maxAttempts: 3, on: [connect, rateLimited] } }
+
+        output: ${{ steps.enrich.output }}
+        onSuccess: [ { workflow: archive, with: { report: "${{ output }}", by: "${{ run.id }}" }, if: output.legal != null } ]
+        onFailure: [ { workflow: alarm, with: { reason: "${{ error.message }}", of: "${{ input.customer }}" } } ]
+        onCancel: [ { workflow: alarm } ]
+        """#,
+        #"""
+        workflow: machine
         states:
-          initial: received
-          maxTransitions: 1000
-          received:
-            do: [ { id: check, agent: fraud-check, with: { order: "${{ input }}" } } ]
-            next: [ { if: "${{ steps.check.output.ok }}", to: paid }, { to: rejected } ]
-          paid: { on: { order.cancelled: { to: rejected } }, after: { 24h: { to: done } } }
-          done: { final: true, output: "${{ { 'shipped': true } }}" }
-          rejected: { final: failed }
-        """,
+          initial: first
+          first:
+            do: { graph: [ { id: a, set: 1 }, { id: b, needs: [a], set: "${{ steps.a.output + 1 }}" } ] }
+            output: ${{ steps.b.output }}
+            next: { to: second }
+          second:
+            on: { "go": { to: first }, stop: { to: end } }
+          end: { final: cancelled }
+        output: ${{ run.id }}
+        """#,
         #"{"workflow": "json", "agents": {"a": {"kind": "http", "url": "http://localhost/x"}}, "steps": [{"id": "one", "agent": "a", "with": {"x": "${{ input.é }}"}}]}"#,
     ]
 

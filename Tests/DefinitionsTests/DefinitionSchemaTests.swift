@@ -36,7 +36,7 @@ struct DefinitionSchemaTests {
         #expect(checker.takes(DefinitionEncoder.json(try #require(decoded.definition))))
     }
 
-    @Test("a part that is not released is not in the schema", arguments: LanguagePart.allCases)
+    @Test("a part that is not released is not in the schema", arguments: LanguagePart.allCases.filter { $0 != .processSecrets })
     func knowsParts(part: LanguagePart) throws {
         let without = DefinitionSchema.json(parts: Self.everything.subtracting([part])).compactText
         let with = DefinitionSchema.json(parts: Self.everything).compactText
