@@ -62,7 +62,26 @@ extension Workloads {
         figures.append(Figure(workload: "W6", name: "3-step runs beside the largest loop", value: Double(latencies.count), unit: ""))
         figures.append(Figure(workload: "W6", name: "3-step runs beside it, submit to end, p50", value: percentile(latencies, 0.5), unit: "ms"))
         figures.append(Figure(workload: "W6", name: "3-step runs beside it, submit to end, p95", value: percentile(latencies, 0.95), unit: "ms"))
+        for (name, from, to) in [
+            ("submit to the first claim", "submitted_at", "first_claim"), ("claim to decision, each step", "claimed_at", "finished_at"),
+            ("decision to the next claim", "before", "claimed_at"),
+        ] {
+            let value = try await cluster.number(besidePart(from: from, to: to))
+            figures.append(Figure(workload: "W6", name: "of these, \(name), median", value: value, unit: "ms"))
+        }
         return figures
+    }
+
+    // Where the time of the runs beside the loop goes.
+    private static func besidePart(from: String, to: String) -> String {
+        """
+        select percentile_cont(0.5) within group (order by extract(epoch from \(to) - \(from)) * 1000)
+          from (select e.submitted_at, coalesce(s.claimed_at, s.started_at) as claimed_at, s.finished_at,
+                       case when s.path = 's1' then coalesce(s.claimed_at, s.started_at) end as first_claim,
+                       lag(s.finished_at) over (partition by s.run_id order by s.seq) as before
+                  from skein.ended_run e join skein.workflow_version v using (version_id) join skein.step s using (run_id)
+                 where v.name = 'w6-beside') as steps
+        """
     }
 
     // Runs one loop to its end; how many seconds it took.
