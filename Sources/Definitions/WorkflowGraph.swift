@@ -37,11 +37,13 @@ struct WorkflowGraph {
     /// The whole workflow.
     init(_ definition: WorkflowDefinition) {
         self.init(definition.body, title: nil, path: "")
+        let ends = items.indices.filter { index in !arrows.contains { $0.from == index } }
         for (key, chains) in [
             ("onSuccess", definition.onSuccess), ("onFailure", definition.onFailure), ("onCancel", definition.onCancel),
         ] where !chains.isEmpty {
             let names = chains.map { $0.workflow + ($0.condition == nil ? "" : " (if …)") }
             items.append(Item(path: "/" + key, lines: [key, "start " + names.joined(separator: ", ")], kind: .workflow))
+            for end in ends { arrows.append(Arrow(from: end, to: items.count - 1, isOnFailure: key != "onSuccess")) }
         }
     }
 
