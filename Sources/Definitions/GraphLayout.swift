@@ -277,7 +277,8 @@ private struct GraphLayout {
         let arrow = graph.arrows[index]
         drawing.lines.append(
             GraphDrawing.Line(
-                points: isReversed[index] ? points.reversed() : points, label: arrow.label, labelPlace: labelPlace, isOnFailure: arrow.isOnFailure))
+                points: isReversed[index] ? points.reversed() : points, label: arrow.label, labelPlace: labelPlace,
+                isOnFailure: arrow.isOnFailure))
         if let label = arrow.label { drawing.width = max(drawing.width, labelPlace.x + label.count) }
     }
 

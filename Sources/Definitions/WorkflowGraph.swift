@@ -92,7 +92,9 @@ struct WorkflowGraph {
             }
             for transition in state.next { arrow(transition, nil) }
             for event in state.on { for transition in event.transitions { arrow(transition, event.event) } }
-            for timed in state.after { for transition in timed.transitions { arrow(transition, "after " + DurationText.format(timed.delay)) } }
+            for timed in state.after {
+                for transition in timed.transitions { arrow(transition, "after " + DurationText.format(timed.delay)) }
+            }
             item.lines += loops
             items.append(item)
         }
