@@ -26,7 +26,9 @@ extension Frame {
     }
 
     // A scope ends: nothing in it starts any more, and it settles when nothing in it is live.
-    mutating func end(_ instance: Instance, _ facts: LiveStepFacts, _ ending: BlockEnding, except settled: Instance? = nil) throws(Rejection) {
+    mutating func end(_ instance: Instance, _ facts: LiveStepFacts, _ ending: BlockEnding, except settled: Instance? = nil)
+        throws(Rejection)
+    {
         stopWaiting(instance, facts)
         let ended = try cancelLive(in: instance, facts.with(ending: ending), except: settled)
         keep(instance, ended)
@@ -86,7 +88,8 @@ extension Frame {
         case .child(var child): return cancel(instance, &child)
         case .block, .loop, .parallel, .choice, .caught, .machine:
             if live.ending == nil { stopWaiting(instance, live) }
-            let ended = try cancelLive(in: instance, live.with(ending: live.ending.map { $0 == .satisfied ? .cancelled : $0 } ?? .cancelled))
+            let ended = try cancelLive(
+                in: instance, live.with(ending: live.ending.map { $0 == .satisfied ? .cancelled : $0 } ?? .cancelled))
             guard ended.live == 0 else {
                 keep(instance, ended)
                 return false

@@ -31,7 +31,8 @@ extension Frame {
                 return try refuse(
                     Failure(
                         type: .schema,
-                        message: "`with` does not match the input of `\(call.workflow)` (version \(callee.number)): \(Self.list(violations))"))
+                        message:
+                            "`with` does not match the input of `\(call.workflow)` (version \(callee.number)): \(Self.list(violations))"))
             }
         }
         let id = childID(of: instance.path, attempt: task.attempt)

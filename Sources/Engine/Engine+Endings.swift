@@ -11,7 +11,8 @@ extension Frame {
         }
         switch facts.ending {
         case .failed(let failure), .timedOut(let failure): try failScope(instance, facts, failure)
-        case .cancelled, .succeeded: settleScope(instance, facts, SettledFacts(status: .cancelled, failure: Self.cancellation, finishedAt: now))
+        case .cancelled, .succeeded:
+            settleScope(instance, facts, SettledFacts(status: .cancelled, failure: Self.cancellation, finishedAt: now))
         case .satisfied, nil: try succeed(instance, facts)
         }
     }
@@ -152,7 +153,7 @@ extension Frame {
         var ending = RunEnding(status: .succeeded, output: nil, failure: nil, at: now)
         switch facts.ending {
         // A machine that is the whole workflow may end it as cancelled.
-        case .failed(let failure) where failure.type == .cancelled && program.nodes[0].path == failure.path && isMachine(0):
+        case .failed(let failure) where failure.type == .cancelled && program.isMachine && program.nodes[0].path == failure.path:
             ending.status = .cancelled
             ending.failure = failure
         case .failed(let failure):
@@ -187,8 +188,6 @@ extension Frame {
         commands.append(.end(ending))
         for start in chained { commands.append(.chain(start)) }
     }
-
-    private func isMachine(_ node: Int) -> Bool { if case .machine = program.nodes[node].verb { true } else { false } }
 
     // The loop whose result is the run's: it never passes through here.
     private func loopAtTheEnd() throws(Rejection) -> StepPath? {

@@ -17,7 +17,8 @@ extension Frame {
         case .success(let text):
             guard let values = text.value.arrayValue else {
                 return try fail(
-                    instance, Failure(type: .expression, message: "`each` goes through a list, and gives \(Self.kind(of: text.value)) here"))
+                    instance, Failure(type: .expression, message: "`each` goes through a list, and gives \(Self.kind(of: text.value)) here")
+                )
             }
             list = values
         case .failure(let failure): return try fail(instance, failure)

@@ -29,7 +29,8 @@ extension Frame {
             recordAttempt(outcome, discarded: outcome.status == .succeeded)
             commands.append(.dequeue(path: outcome.path, hasTimer: false))
             return try fail(
-                instance, overdue(instance, task.attempt), wasLive: true, attempts: task.attempt, startedAt: task.startedAt, losses: task.losses)
+                instance, overdue(instance, task.attempt), wasLive: true, attempts: task.attempt, startedAt: task.startedAt,
+                losses: task.losses)
         }
         switch outcome.status {
         case .succeeded:

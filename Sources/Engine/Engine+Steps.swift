@@ -10,7 +10,12 @@ extension Frame {
         guard let scope = try scope(around) else { return }
         let node = program.nodes[instance.node]
         if let ending = scope.ending {
-            if case .failed = ending, node.isCleanup {} else { return try neverStarts(in: around, scope) }
+            guard case .failed = ending, node.isCleanup else { return try neverStarts(in: around, scope) }
+            // Two steps that settle one after the other may both have found that it is time to clean up.
+            switch facts(of: instance.path) {
+            case nil, .notStarted: break
+            case .live, .task, .settled: return
+            }
         } else if node.when == .failure {
             return settle(instance, SettledFacts(status: .skipped, finishedAt: now), wasLive: false)
         }
@@ -231,8 +236,13 @@ extension Frame {
     mutating func settle(
         _ instance: Instance, _ facts: SettledFacts, wasLive: Bool, losses: Int = 0, attempt: SettlingAttempt? = nil
     ) {
+        var facts = facts
         if wasLive { clearTimers(instance) }
-        if program.nodes[instance.node].isLoop { noteResults(of: instance, facts, wasLive: wasLive) }
+        if case .loop(let plan) = program.nodes[instance.node].verb {
+            noteResults(of: instance, facts, wasLive: wasLive)
+            // One that failed before its first iteration, or in its catch block, has no list.
+            if facts.status == .failed, facts.collected == nil { facts.collected = CollectedOutput(count: 0, collect: plan.collect) }
+        }
         commands.append(
             .recordStep(
                 StepRecord(

@@ -234,9 +234,13 @@ extension ProgramBuilder {
     private func loopName(_ name: String, inside: Int?) -> (loop: Int, isIndex: Bool)? {
         var here = inside
         while let node = here {
-            if case .loop(let plan) = nodes[node].verb {
-                if name == plan.variable { return (node, false) }
-                if name == "index" || name == plan.variable + "_index" { return (node, true) }
+            if case .loop(_, let loop) = sources[node] {
+                if name == "index" { return (node, true) }
+                // Only a collection has items.
+                if case .each = loop.source {
+                    if name == loop.variable { return (node, false) }
+                    if name == loop.variable + "_index" { return (node, true) }
+                }
             }
             here = outward(node)
         }

@@ -109,7 +109,9 @@ struct ProgramBuilder {
     private mutating func add(_ step: Step, path: StepPath, parent: Int?, ordinal: Int) throws(ProgramError) {
         let index = nodes.count
         if let loop = step.loop {
-            append(part(id: step.id, path: path, parent: parent, ordinal: ordinal, placement: .step, verbName: loop.source.word), .loop(step, loop))
+            append(
+                part(id: step.id, path: path, parent: parent, ordinal: ordinal, placement: .step, verbName: loop.source.word),
+                .loop(step, loop))
             let body = nodes.count
             try add(verbOf: step, path: StepPath(path.text + "[]"), parent: index, ordinal: 0, placement: .iteration, isBody: true)
             nodes[index].verb = .loop(
@@ -129,7 +131,8 @@ struct ProgramBuilder {
         case .continue: nodes[index].continuesOnError = true
         case .catch(let block):
             nodes[index].catchNode = try add(
-                part: "catch", block, path: StepPath(path.text + "/catch"), parent: index, ordinal: 0, placement: .handler, verbName: "catch")
+                part: "catch", block, path: StepPath(path.text + "/catch"), parent: index, ordinal: 0, placement: .handler,
+                verbName: "catch")
         }
         // A wait's own time-out: of each iteration, where it is a loop.
         let waiting = step.loop == nil ? index : index + 1
@@ -191,7 +194,8 @@ struct ProgramBuilder {
                     (
                         nil,
                         try add(
-                            part: name, entry.block, path: StepPath(path.text + "/" + name), parent: index, ordinal: ordinal, placement: .arm,
+                            part: name, entry.block, path: StepPath(path.text + "/" + name), parent: index, ordinal: ordinal,
+                            placement: .arm,
                             verbName: "case")
                     ))
             }

@@ -41,7 +41,8 @@ extension LiveStepFacts {
     /// The step as its row.
     public var stored: StoredLiveStep {
         switch self {
-        case .pending(let pending): StoredLiveStep(kind: "pending", unmet: Int32(clamping: pending.unmet), met: Int32(clamping: pending.met))
+        case .pending(let pending):
+            StoredLiveStep(kind: "pending", unmet: Int32(clamping: pending.unmet), met: Int32(clamping: pending.met))
         case .block(let block): Self.row("block", block)
         case .choice(let block): Self.row("switch", block)
         case .loop(let loop):

@@ -176,7 +176,11 @@ import WorkflowModel
         try story.claim("working")
         try story.succeed("done")
         try story.fail("bad", .clientError)
-        #expect(story.said == ["dequeue bad", "failed bad", "dequeue queued", "cancelled queued", "tell working", "drop join", "skipped join", "skipped late"])
+        #expect(
+            story.said == [
+                "dequeue bad", "failed bad", "dequeue queued", "cancelled queued", "tell working", "drop join", "skipped join",
+                "skipped late",
+            ])
         #expect(story.ending == nil)
         #expect(story.step("queued")?.attempts == 0)
         #expect(story.step("queued")?.failure?.type == .cancelled)

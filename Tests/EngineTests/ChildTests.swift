@@ -7,7 +7,9 @@ import WorkflowModel
 
 @Suite struct ChildTests {
     private static func call(_ more: Step...) -> Block {
-        .steps([.verb("c", .workflow(WorkflowCall(workflow: "publish")), with: ["n": "${{ input.n }}"], output: ["got": "${{ result }}"])] + more)
+        .steps(
+            [.verb("c", .workflow(WorkflowCall(workflow: "publish")), with: ["n": "${{ input.n }}"], output: ["got": "${{ result }}"])]
+                + more)
     }
 
     @Test("a sub-workflow gets its input, and its output is the step's answer")
@@ -33,7 +35,8 @@ import WorkflowModel
     @Test("a retry is a new child run, after the back-off")
     func retried() throws {
         let step = Step.verb(
-            "c", .workflow(WorkflowCall(workflow: "p")), retry: RetryEntry(maxAttempts: 2, backoff: .fixed, delay: .seconds(5), jitter: .none))
+            "c", .workflow(WorkflowCall(workflow: "p")),
+            retry: RetryEntry(maxAttempts: 2, backoff: .fixed, delay: .seconds(5), jitter: .none))
         var story = try Story.started(.steps([step]))
         try story.endChild("c", .failed, failure: Failure(type: .serverError, message: "no"))
         #expect(story.due("c", .backoff) == .seconds(5))
@@ -108,7 +111,8 @@ import WorkflowModel
         WorkflowDefinition(
             name: "story",
             onSuccess: [
-                Chain(workflow: "archive", with: ["report": "${{ output }}", "n": "${{ input.n }}"]), Chain(workflow: "never", condition: "input.n > 5"),
+                Chain(workflow: "archive", with: ["report": "${{ output }}", "n": "${{ input.n }}"]),
+                Chain(workflow: "never", condition: "input.n > 5"),
                 Chain(workflow: "broken", with: ["x": "${{ output.absent.deep }}"]),
             ], onFailure: [Chain(workflow: "alarm", with: ["why": "${{ error.type }}"])], onCancel: [Chain(workflow: "undo")], body: body)
     }

@@ -36,7 +36,9 @@ import WorkflowModel
                     Switch.Case(condition: "input.n > 5", block: .steps([.agent("middle")])),
                 ], otherwise: .steps([.agent("small")]))), output: ["got": "${{ result }}"])
 
-    @Test("the first case that holds runs, its output is the step's", arguments: [(11, "route/case1.big"), (6, "route/case2.middle"), (1, "route/else.small")])
+    @Test(
+        "the first case that holds runs, its output is the step's",
+        arguments: [(11, "route/case1.big"), (6, "route/case2.middle"), (1, "route/else.small")])
     func switching(n: Int, path: String) throws {
         var story = try Story.started(.steps([Self.choice]), input: ["n": .int(Int64(n))])
         #expect(story.ready == [path])
@@ -62,7 +64,9 @@ import WorkflowModel
 }
 
 @Suite struct RunRuleTests {
-    @Test("a step of a graph runs when a need of it was skipped, and is skipped when all were; `success` wants all, `always` asks for nothing")
+    @Test(
+        "a step of a graph runs when a need of it was skipped, and is skipped when all were; `success` wants all, `always` asks for nothing"
+    )
     func needs() throws {
         let story = try Story.started(
             .graph([
@@ -140,7 +144,8 @@ import WorkflowModel
     func caught() throws {
         var story = try Story.started(
             .steps([
-                .agent("charge", onError: .catch(.steps([.agent("refund", with: ["why": "${{ error.type }}", "at": "${{ error.path }}"])]))),
+                .agent(
+                    "charge", onError: .catch(.steps([.agent("refund", with: ["why": "${{ error.type }}", "at": "${{ error.path }}"])]))),
                 .set("after", ["${{ steps.charge.output }}", "${{ steps.charge.status }}", "${{ steps.charge.attempts }}"]),
             ]))
         try story.fail("charge", .clientError)
@@ -190,7 +195,9 @@ import WorkflowModel
     func fail() throws {
         let story = try Story.started(
             .steps([
-                .block("inner", .steps([.verb("no", .fail(Failing(message: "n is ${{ input.n }}", code: "E_N"))), .agent("never")]), onError: .continue),
+                .block(
+                    "inner", .steps([.verb("no", .fail(Failing(message: "n is ${{ input.n }}", code: "E_N"))), .agent("never")]),
+                    onError: .continue),
                 .set("after", ["${{ steps.inner.error.code }}", "${{ steps.inner.error.message }}"]),
             ]))
         #expect(story.output == ["E_N", "n is 1"])
@@ -199,7 +206,9 @@ import WorkflowModel
     @Test("`succeed` ends the whole run with its value, and cancels the rest")
     func succeed() throws {
         var story = try Story.started(
-            .graph([.agent("busy"), .agent("queued"), .block("b", .steps([.agent("first"), .verb("done", .succeed(["n": "${{ input.n }}"]))]))]))
+            .graph([
+                .agent("busy"), .agent("queued"), .block("b", .steps([.agent("first"), .verb("done", .succeed(["n": "${{ input.n }}"]))])),
+            ]))
         try story.claim("busy")
         try story.succeed("b.first")
         #expect(story.ending == nil)

@@ -260,7 +260,8 @@ enum Answer: Hashable {
     private static func outcome(_ step: StepPhase) -> Answer {
         switch step {
         // Only an agent's step has attempts.
-        case .foreign, .block, .loop, .parallel, .choice, .workingMachine, .waitingMachine, .sleep, .wait, .child, .waitingChild: .unknownStep
+        case .foreign, .block, .loop, .parallel, .choice, .workingMachine, .waitingMachine, .sleep, .wait, .child, .waitingChild:
+            .unknownStep
         // The row that it was read from is the proof.
         case .unlooked, .unknownTask, .leasedTask, .unwantedTask, .settledTask: .commands
         case .notStarted, .pending, .readyTask, .waitingTask, .caught: .staleTask
@@ -284,7 +285,8 @@ enum Answer: Hashable {
         case .deadline: return .staleTask
         case .sleep: return step == .sleep ? .commands : .staleTask
         case .timeout:
-            return [.unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask].contains(step) ? .staleTask : .commands
+            return [.unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask].contains(step)
+                ? .staleTask : .commands
         case .totalTimeout: return step == .unknownTask ? .incomplete : step == .unwantedTask ? .staleTask : .commands
         case .every: return step == .loop ? .commands : .staleTask
         case .joinDeadline: return step == .loop || step == .parallel ? .commands : .staleTask
@@ -299,7 +301,8 @@ enum Answer: Hashable {
         case .unlooked: .incomplete
         case .settled: .alreadySettled
         case .wait, .waitingMachine: isEnding ? .staleTask : .commands
-        case .notStarted, .pending, .unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask, .block, .loop, .parallel,
+        case .notStarted, .pending, .unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask, .block, .loop,
+            .parallel,
             .choice, .caught, .workingMachine, .sleep, .child, .waitingChild:
             .staleTask
         }
@@ -312,7 +315,8 @@ enum Answer: Hashable {
         case .unlooked: .incomplete
         case .settled: .alreadySettled
         case .child: .commands
-        case .notStarted, .pending, .unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask, .block, .loop, .parallel,
+        case .notStarted, .pending, .unknownTask, .readyTask, .leasedTask, .unwantedTask, .settledTask, .waitingTask, .block, .loop,
+            .parallel,
             .choice, .caught, .workingMachine, .waitingMachine, .sleep, .wait, .waitingChild:
             .staleTask
         }

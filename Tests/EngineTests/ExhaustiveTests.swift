@@ -50,14 +50,20 @@ extension ModelStore {
         var text = "\(run.cancelRequested) \(orders) \(run.root?.ending?.json.compactText ?? "") \(ending?.status.rawValue ?? "")"
         for path in Set(tasks.keys).union(live.keys).union(steps.keys).sorted() {
             text += "\n\(path) "
-            if let row = tasks[path] { text += "\(row.state) \(row.held) \(row.attempt) \(row.losses) \(row.outcome?.status.rawValue ?? "")" }
+            if let row = tasks[path] {
+                text += "\(row.state) \(row.held) \(row.attempt) \(row.losses) \(row.outcome?.status.rawValue ?? "")"
+            }
             if let facts = live[path]?.facts { text += Self.picture(facts) }
             if let settled = steps[path]?.settled { text += "\(settled.status.rawValue) \(settled.attempts)" }
         }
-        for (key, timer) in timers.sorted(by: { ($0.key.path?.text ?? "", $0.key.kind.rawValue) < ($1.key.path?.text ?? "", $1.key.kind.rawValue) }) {
+        for (key, timer) in timers.sorted(by: {
+            ($0.key.path?.text ?? "", $0.key.kind.rawValue) < ($1.key.path?.text ?? "", $1.key.kind.rawValue)
+        }) {
             text += "\n\(key) \(timer.dueAt <= now ? "due" : "waits")"
         }
-        for (path, child) in children.sorted(by: { $0.key < $1.key }) { text += "\n\(path) \(child.isCancelled) \(child.ending?.status.rawValue ?? "")" }
+        for (path, child) in children.sorted(by: { $0.key < $1.key }) {
+            text += "\n\(path) \(child.isCancelled) \(child.ending?.status.rawValue ?? "")"
+        }
         text += "\n\(waits.keys.sorted()) \(arrivals.map { "\($0.facts.name) \($0.state) \($0.handedTo.count)" })"
         return text
     }
@@ -97,7 +103,8 @@ extension ModelStore {
         .graph([.block("a", .steps([.block("b", .graph([.agent("x"), .agent("y")]))])), .agent("c")]),
         .steps([.parallel("f", [("a", .steps([.agent("x")])), ("b", .steps([.agent("y")]))], join: JoinPolicy(rule: .any)), .agent("z")]),
         .steps([
-            .parallel("f", [("a", .steps([.agent("x")])), ("b", .steps([.agent("y")]))], join: JoinPolicy(onError: .drain, deadline: .seconds(9)))
+            .parallel(
+                "f", [("a", .steps([.agent("x")])), ("b", .steps([.agent("y")]))], join: JoinPolicy(onError: .drain, deadline: .seconds(9)))
         ]),
         .steps([.agent("r", loop: .each([1, 2, 3], at: 2, join: JoinPolicy(rule: .tolerate(1))))]),
         .steps([.block("r", .steps([.agent("x"), .agent("y")]), loop: .each([1, 2], at: 2, join: JoinPolicy(rule: .first)))]),
@@ -112,7 +119,8 @@ extension ModelStore {
                 initial: "m",
                 states: [
                     State(
-                        name: "m", block: .steps([.agent("x", onError: .continue)]), next: [Transition(condition: "steps.x.output == null", target: "lost")],
+                        name: "m", block: .steps([.agent("x", onError: .continue)]),
+                        next: [Transition(condition: "steps.x.output == null", target: "lost")],
                         on: [EventTransitions(event: "go", transitions: [Transition(target: "m")])],
                         after: [TimedTransitions(delay: .seconds(7), transitions: [Transition(target: "end")])]),
                     State(name: "end", ending: .succeeded), State(name: "lost", ending: .failed),

@@ -66,7 +66,8 @@ import WorkflowModel
         #expect(bad.status("f.a.x") == .cancelled)
     }
 
-    @Test("quorum and ratio: enough is enough, and what can no longer be enough fails at once",
+    @Test(
+        "quorum and ratio: enough is enough, and what can no longer be enough fails at once",
         arguments: [JoinPolicy.Rule.quorum(2), .ratio(Share(fraction: 0.6))])
     func quorum(rule: JoinPolicy.Rule) throws {
         var good = try Story.started(Self.fork(JoinPolicy(rule: rule)))
@@ -135,9 +136,10 @@ import WorkflowModel
     @Test("a loser is cancelled with everything under it")
     func deep() throws {
         let deep = Block.steps([
-            .parallel("g", [("p", .steps([.agent("x")])), ("q", .steps([.agent("y", loop: .each([1, 2, 3], at: 2))]))]),
+            .parallel("g", [("p", .steps([.agent("x")])), ("q", .steps([.agent("y", loop: .each([1, 2, 3], at: 2))]))])
         ])
-        var story = try Story.started(.steps([.parallel("f", [("fast", .steps([.agent("z")])), ("slow", deep)], join: JoinPolicy(rule: .any))]))
+        var story = try Story.started(
+            .steps([.parallel("f", [("fast", .steps([.agent("z")])), ("slow", deep)], join: JoinPolicy(rule: .any))]))
         #expect(story.ready == ["f.fast.z", "f.slow.g.p.x", "f.slow.g.q.y[0]", "f.slow.g.q.y[1]"])
         try story.claim("f.slow.g.q.y[1]")
         try story.succeed("f.fast.z")

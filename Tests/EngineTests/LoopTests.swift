@@ -8,7 +8,11 @@ import WorkflowModel
     @Test("a loop over a list runs one iteration after the other, and gives a list in its order")
     func sequential() throws {
         var story = try Story.started(
-            .steps([.agent("r", loop: .each("${{ input.docs }}", as: "doc"), with: ["d": "${{ doc }}", "i": "${{ index }}", "j": "${{ doc_index }}"])]),
+            .steps([
+                .agent(
+                    "r", loop: .each("${{ input.docs }}", as: "doc"),
+                    with: ["d": "${{ doc }}", "i": "${{ index }}", "j": "${{ doc_index }}"])
+            ]),
             input: ["docs": ["x", "y"]])
         #expect(story.said == ["keep r", "items r 2", "keep r", "enqueue r[0]"])
         #expect(story.input(of: "r[0]") == ["d": "x", "i": 0, "j": 0])
@@ -26,7 +30,10 @@ import WorkflowModel
     @Test("so many at once: iterations are made as slots free up, and the results keep their order")
     func parallel() throws {
         var story = try Story.started(
-            .steps([.agent("r", loop: .each(.array((0..<5).map { .int($0) }), at: 2), with: "${{ item }}"), .set("sum", "${{ steps.r.output }}")]))
+            .steps([
+                .agent("r", loop: .each(.array((0..<5).map { .int($0) }), at: 2), with: "${{ item }}"),
+                .set("sum", "${{ steps.r.output }}"),
+            ]))
         #expect(story.ready == ["r[0]", "r[1]"])
         try story.succeed("r[1]", 11)
         #expect(story.ready == ["r[0]", "r[2]"])
@@ -50,7 +57,12 @@ import WorkflowModel
     func tolerance() throws {
         let body = Block.steps([
             .agent("r", loop: .each(["a", "b", "c", "d"], at: 4, join: JoinPolicy(rule: .tolerateShare(Share(fraction: 0.25))))),
-            .set("x", ["out": "${{ steps.r.output }}", "ok": "${{ steps.r.ok }}", "bad": "${{ steps.r.failed.map(f, [f.index, f.item, f.error.type]) }}"]),
+            .set(
+                "x",
+                [
+                    "out": "${{ steps.r.output }}", "ok": "${{ steps.r.ok }}",
+                    "bad": "${{ steps.r.failed.map(f, [f.index, f.item, f.error.type]) }}",
+                ]),
         ])
         var story = try Story.started(body)
         try story.fail("r[1]", .clientError)
@@ -79,7 +91,8 @@ import WorkflowModel
             .steps([
                 .set("first", "seen"),
                 .block(
-                    "each", .steps([.agent("a", with: ["${{ item }}", "${{ steps.first.output }}"]), .agent("b", with: "${{ steps.a.output }}")]),
+                    "each",
+                    .steps([.agent("a", with: ["${{ item }}", "${{ steps.first.output }}"]), .agent("b", with: "${{ steps.a.output }}")]),
                     loop: .each([7, 8], at: 2)),
             ]))
         #expect(story.ready == ["each[0].a", "each[1].a"])
@@ -97,7 +110,8 @@ import WorkflowModel
         let story = try Story.started(
             .steps([
                 .block(
-                    "o", .steps([.set("i", "${{ row_index * 10 + index }}", loop: .each("${{ row }}"))]), loop: .each([[1, 2], [3]], as: "row"))
+                    "o", .steps([.set("i", "${{ row_index * 10 + index }}", loop: .each("${{ row }}"))]),
+                    loop: .each([[1, 2], [3]], as: "row"))
             ]))
         #expect(story.output == [[0, 1], [10]])
         #expect(story.status("o[0].i[1]") == .succeeded)
@@ -169,7 +183,8 @@ import WorkflowModel
     @Test("a loop of computed steps goes on in the next decision when one has done enough")
     func portions() throws {
         let count = 2 * EngineDefaults.iterationsPerTransaction + 100
-        var story = try Story.started(.steps([.set("r", "${{ item }}", loop: .each(.array((0..<count).map { .int(Int64($0)) }), collect: .last))]))
+        var story = try Story.started(
+            .steps([.set("r", "${{ item }}", loop: .each(.array((0..<count).map { .int(Int64($0)) }), collect: .last))]))
         #expect(story.ending == nil)
         var folds = 1
         while story.ending == nil, folds < 10 {
@@ -201,7 +216,9 @@ import WorkflowModel
     @Test("a frame does not grow with the iterations that are over")
     func bounded() throws {
         let items = JSONValue.array((0..<600).map { .int($0) })
-        var story = try Story.started(.steps([.block("r", .steps([.agent("a", with: "${{ item }}"), .set("b", "${{ steps.a.output }}")]), loop: .each(items, at: 3))]))
+        var story = try Story.started(
+            .steps([.block("r", .steps([.agent("a", with: "${{ item }}"), .set("b", "${{ steps.a.output }}")]), loop: .each(items, at: 3))])
+        )
         var largest = 0
         while let path = story.store.claimable.first {
             guard let lease = story.store.claim(path) else { break }

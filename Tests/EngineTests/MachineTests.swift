@@ -16,7 +16,8 @@ import WorkflowModel
                     State(
                         name: "awaiting",
                         on: [
-                            EventTransitions(event: "paid", transitions: [Transition(condition: "event.amount >= input.total", target: "shipping")]),
+                            EventTransitions(
+                                event: "paid", transitions: [Transition(condition: "event.amount >= input.total", target: "shipping")]),
                             EventTransitions(event: "again", transitions: [Transition(target: "received")]),
                             EventTransitions(event: "cancelled", transitions: [Transition(target: "cancelled")]),
                         ], after: [TimedTransitions(delay: .seconds(86_400), transitions: [Transition(target: "cancelled")])]),
@@ -141,7 +142,10 @@ import WorkflowModel
     func cancelled() throws {
         var story = try Self.started()
         try story.cancel()
-        #expect(story.said == ["event cancel_requested", "end wait state", "remove after state", "drop state", "cancelled state", "end cancelled"])
+        #expect(
+            story.said == [
+                "event cancel_requested", "end wait state", "remove after state", "drop state", "cancelled state", "end cancelled",
+            ])
     }
 }
 
@@ -149,7 +153,9 @@ import WorkflowModel
     @Test("a wait takes the first event that matches, and its data is the answer")
     func matching() throws {
         var story = try Story.started(
-            .steps([.await("w", "paid", key: "${{ input.id }}", match: "event.amount > 5", output: ["${{ event.amount }}", "${{ result.by }}"])]),
+            .steps([
+                .await("w", "paid", key: "${{ input.id }}", match: "event.amount > 5", output: ["${{ event.amount }}", "${{ result.by }}"])
+            ]),
             input: ["id": "o-1"])
         #expect(story.store.waits[StepPath("w")]?.order.key == "o-1")
         try story.signal("paid", ["amount": 1], key: "o-1")
@@ -223,7 +229,8 @@ import WorkflowModel
 
     @Test("totalTimeout ends a step that waits for its next attempt")
     func totalWhileWaiting() throws {
-        var story = try Story.started(.steps([.agent("a", total: .seconds(10), retry: RetryEntry(maxAttempts: 9, delay: .seconds(60), jitter: .none))]))
+        var story = try Story.started(
+            .steps([.agent("a", total: .seconds(10), retry: RetryEntry(maxAttempts: 9, delay: .seconds(60), jitter: .none))]))
         try story.fail("a")
         try story.wait(.seconds(10))
         #expect(story.ending?.failure?.message.contains("totalTimeout") == true)
@@ -244,7 +251,11 @@ import WorkflowModel
     @Test("the time-out of a block cancels what is in it, and can be caught")
     func blocks() throws {
         var story = try Story.started(
-            .steps([.block("b", .graph([.agent("x"), .agent("y")]), timeout: .seconds(10), onError: .catch(.steps([.set("c", "${{ error.type }}")])))]))
+            .steps([
+                .block(
+                    "b", .graph([.agent("x"), .agent("y")]), timeout: .seconds(10),
+                    onError: .catch(.steps([.set("c", "${{ error.type }}")])))
+            ]))
         try story.claim("b.x")
         try story.wait(.seconds(10))
         #expect(story.status("b.y") == .cancelled)

@@ -76,7 +76,10 @@ import WorkflowModel
         #expect(Self.refusal(&frame, .start) == nil)
         #expect(frame.run.isEnded)
         let before = Self.picture(frame)
-        for input in [.start, Self.outcome("a"), .timer(path: StepPath("a"), kind: .backoff), .timer(path: nil, kind: .deadline), .cancel(reason: nil)] as [Input] {
+        for input in [
+            .start, Self.outcome("a"), .timer(path: StepPath("a"), kind: .backoff), .timer(path: nil, kind: .deadline),
+            .cancel(reason: nil),
+        ] as [Input] {
             #expect(Self.answer(&frame, input) == .alreadyEnded, "\(input) was taken")
             #expect(Self.picture(frame) == before)
         }

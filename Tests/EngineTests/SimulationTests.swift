@@ -33,7 +33,8 @@ import WorkflowModel
                 let expected = try PlainEvaluation.run(store.definition, input: store.runInput.value)
                 guard let ending = store.ending, ending.status == .succeeded, store.output?.value == expected.output else {
                     throw Violation(
-                        "output", "\(String(describing: store.ending)) \(store.output?.text ?? "-") instead of \(expected.output.compactText)")
+                        "output",
+                        "\(String(describing: store.ending)) \(store.output?.text ?? "-") instead of \(expected.output.compactText)")
                 }
                 guard Set(store.steps.keys) == Set(expected.results.keys) else {
                     let difference = Set(store.steps.keys).symmetricDifference(expected.results.keys).sorted()
@@ -77,7 +78,8 @@ import WorkflowModel
         #expect(
             seen == [
                 "enqueue", "requeue", "back", "wake", "dequeue", "tell", "keep", "drop", "event", "end", "succeeded", "failed", "skipped",
-                "cancelled", "set", "remove", "items", "child", "wait", "consume", "refuse", "ignore", "emit", "chain", "cancel child", "end wait",
+                "cancelled", "set", "remove", "items", "child", "wait", "consume", "refuse", "ignore", "emit", "chain", "cancel child",
+                "end wait",
                 "attempt failed", "attempt timed_out", "attempt lost", "attempt released", "attempt cancelled",
                 "attempt succeeded discarded",
             ])

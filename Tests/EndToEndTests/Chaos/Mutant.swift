@@ -40,7 +40,7 @@ enum Mutant: String, CaseIterable, Sendable {
             )
         case .noClaimLock: ("claim.sql", [("and s.dead_at is null for key share;", "and s.dead_at is null;")])
         case .claimLeased: ("claim.sql", [("and t.state = 'ready' and not t.held", "and t.state in ('ready', 'leased') and not t.held")])
-        case .cancelHoldsNothing: ("submit.sql", [("and state = 'ready' and not held", "and false")])
+        case .cancelHoldsNothing: ("orders.sql", [("any (p_run_ids) and held <> (state = 'ready');", "any (p_run_ids) and false;")])
         }
     }
 

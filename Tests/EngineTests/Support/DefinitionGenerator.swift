@@ -49,7 +49,9 @@ struct DefinitionGenerator {
             if random.chance(15) { definition.timeout = .seconds(2 + random.below(200)) }
             if random.chance(15) { definition.defaults.retry = policy() }
             if random.chance(30) { definition.onSuccess = [Chain(workflow: "next", with: ["o": "${{ output }}"])] }
-            if random.chance(30) { definition.onFailure = [Chain(workflow: "sorry", with: ["e": "${{ error.type }}"], condition: "input.n > 0")] }
+            if random.chance(30) {
+                definition.onFailure = [Chain(workflow: "sorry", with: ["e": "${{ error.type }}"], condition: "input.n > 0")]
+            }
             if random.chance(30) { definition.onCancel = [Chain(workflow: "undo")] }
         }
         return definition
@@ -156,9 +158,13 @@ struct DefinitionGenerator {
         case 62..<65:
             let schema: JSONValue = flavour == .faultless || random.chance(50) ? ["type": "object"] : ["type": "string"]
             return .validate(Validation(value: template(sight), schema: schema))
-        case 65..<68 where flavour == .any: return .workflow(WorkflowCall(workflow: "child", isAwaited: random.chance(50), onParentEnd: .abandon))
+        case 65..<68 where flavour == .any:
+            return .workflow(WorkflowCall(workflow: "child", isAwaited: random.chance(50), onParentEnd: .abandon))
         case 68..<74 where flavour == .any:
-            return .await(EventWait(patterns: [EventPattern(event: "go", match: random.chance(40) ? "event.n > 1" : nil), EventPattern(event: "stop")]))
+            return .await(
+                EventWait(patterns: [
+                    EventPattern(event: "go", match: random.chance(40) ? "event.n > 1" : nil), EventPattern(event: "stop"),
+                ]))
         case 74..<76 where flavour == .any: return .fail(Failing(message: "no: ${{ input.n }}", code: "E_NO"))
         case 76..<77 where flavour == .any: return .succeed(template(sight))
         default: return .agent(.inline(AgentDefinition(kind: .noop)))
@@ -201,7 +207,8 @@ struct DefinitionGenerator {
             return join
         }
         join.rule = random.pick([
-            .all, .all, .any, .first, .quorum(max(1, count / 2)), .ratio(Share(fraction: 0.5)), .tolerate(1), .tolerateShare(Share(fraction: 0.34)),
+            .all, .all, .any, .first, .quorum(max(1, count / 2)), .ratio(Share(fraction: 0.5)), .tolerate(1),
+            .tolerateShare(Share(fraction: 0.34)),
         ])
         join.onError = random.pick([.failFast, .failFast, .drain, .continue])
         if random.chance(20) {
@@ -222,7 +229,8 @@ struct DefinitionGenerator {
             let next = index + 1 < count ? "m\(index + 1)" : "done"
             if flavour == .any, random.chance(55) {
                 state.on = [
-                    EventTransitions(event: "go", transitions: [Transition(condition: "event.n > 0", target: next), Transition(target: "m0")]),
+                    EventTransitions(
+                        event: "go", transitions: [Transition(condition: "event.n > 0", target: next), Transition(target: "m0")]),
                     EventTransitions(event: "stop", transitions: [Transition(target: "lost")]),
                 ]
                 if random.chance(50) {
@@ -239,7 +247,8 @@ struct DefinitionGenerator {
         states.append(State(name: "lost", ending: random.pick([.failed, .cancelled])))
         return .states(
             StateMachine(
-                initial: "m0", maxTransitions: random.pick([3, 1000, 1000]), unexpected: random.pick(StateMachine.UnexpectedEvents.allCases),
+                initial: "m0", maxTransitions: random.pick([3, 1000, 1000]),
+                unexpected: random.pick(StateMachine.UnexpectedEvents.allCases),
                 states: states))
     }
 

@@ -218,7 +218,8 @@ struct Play {
         let order = (expectation["order"]?.arrayValue ?? []).compactMap { path in
             store.stepOrder.firstIndex(of: StepPath(path.stringValue ?? ""))
         }
-        try expect(order.count == expectation["order"]?.arrayValue?.count ?? 0 && order == order.sorted(), "the order is \(store.stepOrder)")
+        try expect(
+            order.count == expectation["order"]?.arrayValue?.count ?? 0 && order == order.sorted(), "the order is \(store.stepOrder)")
         for (workflow, endings) in (expectation["runs"]?.objectValue ?? JSONObject()).members {
             let found = stores.indices.dropFirst().filter { stores[$0].definition.name == workflow }
                 .map { JSONValue.string(stores[$0].ending?.status.rawValue ?? "open") }

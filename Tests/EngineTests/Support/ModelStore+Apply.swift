@@ -89,7 +89,9 @@ extension ModelStore {
             items[path] = all
         case .startChild(let start):
             guard !isInEnding(start.path) else { throw Violation("I11", "\(start.path) starts a child in something that is ending") }
-            guard !started.contains(where: { $0.runID == start.runID }) else { throw Violation("I4", "\(start.path) starts its child twice") }
+            guard !started.contains(where: { $0.runID == start.runID }) else {
+                throw Violation("I4", "\(start.path) starts its child twice")
+            }
             started.append(start)
             if start.isAwaited {
                 guard children[start.path].map({ $0.ending != nil }) ?? true else {
@@ -170,7 +172,9 @@ extension ModelStore {
                 "I5", "\(record.path) settles under \(attempt.fence), the highest fence is \(String(describing: fences[record.path]))")
         }
         if waits[record.path] != nil { throw Violation("leftovers", "\(record.path) has settled and waits for an event") }
-        for key in timers.keys where key.path == record.path { throw Violation("timers", "\(record.path) has settled, not its timer \(key.kind)") }
+        for key in timers.keys where key.path == record.path {
+            throw Violation("timers", "\(record.path) has settled, not its timer \(key.kind)")
+        }
         try checkAnswer(record, node)
         try checkJoin(record, node)
         if isInEnding(record.path) { try checkLateResult(record, node) }

@@ -84,7 +84,8 @@ extension ModelStore {
                 throw Violation("I8", "\(path) was skipped and has a result")
             }
             let needs = node.needs.map { steps[sibling($0, of: path)]?.settled.status }
-            let byRule = node.when == .failure || (!needs.isEmpty && needs.allSatisfy { $0 == .skipped })
+            let byRule =
+                node.when == .failure || (!needs.isEmpty && needs.allSatisfy { $0 == .skipped })
                 || (node.when == .success && needs.contains(.skipped))
             let byCondition = events.last { $0.path == path && $0.kind == "decision" }?.body?["result"] == false
             let around = Self.parent(of: path)
@@ -142,7 +143,9 @@ extension ModelStore {
         let count = total ?? parts.count
         // Who waited for everything has everything.
         if join.onError == .continue {
-            guard ok + failed >= count || isEnough(join.rule, ok, failed, count) else { throw Violation("joins", "\(record.path) is joined early") }
+            guard ok + failed >= count || isEnough(join.rule, ok, failed, count) else {
+                throw Violation("joins", "\(record.path) is joined early")
+            }
             return
         }
         guard isEnough(join.rule, ok, failed, count) else {
@@ -165,7 +168,8 @@ extension ModelStore {
     // I11: where nothing starts any more, what still comes back is not applied. Only a scope may have been failing before.
     func checkLateResult(_ record: StepRecord, _ node: Node) throws(Violation) {
         let isScope = if case .agent = node.verb { false } else { true }
-        guard record.settled.status == .cancelled || record.settled.status == .skipped || (isScope && record.settled.status == .failed) else {
+        guard record.settled.status == .cancelled || record.settled.status == .skipped || (isScope && record.settled.status == .failed)
+        else {
             throw Violation("I11", "\(record.path) is \(record.settled.status) although nothing of it is wanted any more")
         }
     }
@@ -193,7 +197,9 @@ extension ModelStore {
                 task.retryCounts[index] < entries[index].maxAttempts
             else { throw Violation("I15", "\(path) is tried again, which its policy does not grant: \(task.retryCounts)") }
             if let asked = outcome.failure?.retryAfter {
-                guard task.lastDelay == min(max(asked, .zero), .seconds(86_400)) else { throw Violation("I15", "\(path) does not wait as asked") }
+                guard task.lastDelay == min(max(asked, .zero), .seconds(86_400)) else {
+                    throw Violation("I15", "\(path) does not wait as asked")
+                }
             } else {
                 guard task.lastDelay <= entries[index].maxDelay else { throw Violation("I15", "\(path) waits too long") }
             }

@@ -99,7 +99,11 @@ extension ModelStore {
         for (_, child) in children.sorted(by: { $0.key < $1.key }) { if let ending = child.ending { inputs.append(.childEnded(ending)) } }
         for (path, index) in matches { inputs.append(.event(wait: path, arrivals[index].facts)) }
         let due = timers.filter { $0.value.dueAt <= now }
-            .sorted { ($0.value.dueAt, $0.key.path?.text ?? "", $0.key.kind.rawValue) < ($1.value.dueAt, $1.key.path?.text ?? "", $1.key.kind.rawValue) }
+            .sorted {
+                ($0.value.dueAt, $0.key.path?.text ?? "", $0.key.kind.rawValue) < (
+                    $1.value.dueAt, $1.key.path?.text ?? "", $1.key.kind.rawValue
+                )
+            }
         for (key, _) in due { inputs.append(.timer(path: key.path, kind: key.kind)) }
         if let deadline, deadline <= now { inputs.append(.timer(path: nil, kind: .deadline)) }
         if run.cancelRequested, run.root?.ending == nil {
@@ -149,7 +153,8 @@ extension ModelStore {
             case .recordStep(let record): put(record)
             case .keepItems(let path, let all): items[path] = all
             // Live rows are written at the end.
-            case .keep, .drop, .dequeue, .enqueue, .requeue, .backOff, .wake, .tellWorker, .setTimer, .removeTimer, .startChild, .cancelChild, .wait, .endWait,
+            case .keep, .drop, .dequeue, .enqueue, .requeue, .backOff, .wake, .tellWorker, .setTimer, .removeTimer, .startChild,
+                .cancelChild, .wait, .endWait,
                 .consume, .refuse, .dropEvent, .emit, .chain, .recordAttempt, .recordEvent, .end:
                 continue
             }
@@ -214,7 +219,8 @@ extension ModelStore {
                 for loop in missing.liveUnder {
                     let inside = Set(tables.live.keys).union(tables.tasks.keys).filter { $0.text.hasPrefix(loop.text + "[") }
                     frame.add(
-                        live: inside.sorted().compactMap { path in tables.liveFacts(of: path, locked: true).map { (path, $0) } }, under: loop)
+                        live: inside.sorted().compactMap { path in tables.liveFacts(of: path, locked: true).map { (path, $0) } },
+                        under: loop)
                     locked.formUnion(inside)
                 }
                 for (loop, numbers) in missing.items {
@@ -226,7 +232,9 @@ extension ModelStore {
                     }
                 }
                 for loop in missing.results {
-                    guard tables.steps[loop] != nil else { throw Violation("questions", "\(loop) has not settled, and its results are read") }
+                    guard tables.steps[loop] != nil else {
+                        throw Violation("questions", "\(loop) has not settled, and its results are read")
+                    }
                     frame.add(results: tables.results(of: loop), of: loop)
                 }
             }

@@ -51,14 +51,18 @@ extension ModelStore {
             let parts = plan.branches.compactMap { steps[path.child(program.nodes[$0].id)]?.settled.status }
             try expect(fork.unsettled == plan.branches.count - parts.count, "counters", "counts its unsettled branches wrong")
             if fork.ending == nil {
-                try expect(fork.succeeded == parts.count { $0 == .succeeded } && fork.failed == parts.count { $0 == .failed }, "counters", "counts endings wrong")
+                try expect(
+                    fork.succeeded == parts.count { $0 == .succeeded } && fork.failed == parts.count { $0 == .failed }, "counters",
+                    "counts endings wrong")
             }
         case .loop(let loop):
             guard let path else { return }
             let parts = (iterations[path] ?? []).compactMap { steps[StepPath("\(path)[\($0)]")]?.settled.status }
             try expect(loop.live == count, "counters", "has \(count) live iterations")
             if loop.ending == nil {
-                try expect(loop.succeeded == parts.count { $0 == .succeeded } && loop.failed == parts.count { $0 == .failed }, "counters", "counts endings wrong")
+                try expect(
+                    loop.succeeded == parts.count { $0 == .succeeded } && loop.failed == parts.count { $0 == .failed }, "counters",
+                    "counts endings wrong")
                 try expect(loop.created == parts.count + count, "counters", "counts its iterations wrong")
                 let timer = timers[TimerKey(path: path, kind: .every)]
                 try expect(count > 0 || timer != nil, "I35", "has nothing under way and no timer")
@@ -103,7 +107,9 @@ extension ModelStore {
             return steps[path?.child(id) ?? StepPath(id)] != nil
         }
         guard block.unsettled == plan.children.count - settled else {
-            throw Violation("counters", "\(path?.text ?? "the run") has \(plan.children.count - settled) unsettled steps, and counts \(block.unsettled)")
+            throw Violation(
+                "counters", "\(path?.text ?? "the run") has \(plan.children.count - settled) unsettled steps, and counts \(block.unsettled)"
+            )
         }
     }
 
@@ -112,7 +118,9 @@ extension ModelStore {
         let moves = tasks.values.contains { !$0.held || $0.state == .settled }
         if !moves, timers.isEmpty, orders.isEmpty, waits.isEmpty, children.isEmpty { throw Violation("I35", "the run is stuck") }
         for (path, row) in tasks {
-            if row.state == .waiting, timers[TimerKey(path: path, kind: .backoff)] == nil { throw Violation("I35", "\(path) waits without a timer") }
+            if row.state == .waiting, timers[TimerKey(path: path, kind: .backoff)] == nil {
+                throw Violation("I35", "\(path) waits without a timer")
+            }
             guard isInEnding(path) else { continue }
             guard row.state == .leased || row.state == .settled else {
                 throw Violation("I11", "\(path) is queued in something that is ending")
@@ -121,7 +129,9 @@ extension ModelStore {
         }
         for key in timers.keys {
             guard let path = key.path else { continue }
-            guard tasks[path] != nil || live[path] != nil else { throw Violation("timers", "there is a timer of \(path), which is not live") }
+            guard tasks[path] != nil || live[path] != nil else {
+                throw Violation("timers", "there is a timer of \(path), which is not live")
+            }
             if key.kind == .backoff, tasks[path] != nil, tasks[path]?.state != .waiting {
                 throw Violation("timers", "there is a timer of \(path), which does not wait")
             }
@@ -136,7 +146,9 @@ extension ModelStore {
         for path in Array(tasks.keys) + Array(live.keys) + Array(waits.keys) {
             throw Violation("leftovers", "\(path) has rows although the run has ended")
         }
-        for (path, child) in children where child.ending == nil { throw Violation("leftovers", "\(path) has a child although the run has ended") }
+        for (path, child) in children where child.ending == nil {
+            throw Violation("leftovers", "\(path) has a child although the run has ended")
+        }
         for path in begun where steps[path] == nil { throw Violation("leftovers", "\(path) began and never settled") }
         guard let ending else { return }
         func isToBlame(_ index: Int) -> Bool {
@@ -164,13 +176,17 @@ extension ModelStore {
         case .timedOut: guard ending.failure?.type == .timeout else { throw Violation("I2", "a time-out without a reason") }
         case .cancelled:
             guard ending.failure?.type == .cancelled else { throw Violation("I2", "nobody cancelled the run") }
-            guard run.cancelRequested || ending.failure?.path == StepPath("state") else { throw Violation("I2", "nobody cancelled the run") }
+            guard run.cancelRequested || ending.failure?.path == StepPath("state") else {
+                throw Violation("I2", "nobody cancelled the run")
+            }
         case .queued, .running, .waiting, .paused: throw Violation("I2", "\(ending.status) is no ending")
         }
     }
 
     private func endsRun(_ path: StepPath) -> Bool {
-        guard let record = steps[path], record.settled.status == .succeeded, case .succeed = program.nodes[record.node].verb else { return false }
+        guard let record = steps[path], record.settled.status == .succeeded, case .succeed = program.nodes[record.node].verb else {
+            return false
+        }
         return true
     }
 
@@ -183,7 +199,8 @@ extension ModelStore {
             case (.notStarted, nil): continue
             case (.live(let left), .live(let right)) where left.rounded == right: continue
             case (.settled(let left), .settled(let right))
-            where left.withoutOutput == right.withoutOutput && (left.output == nil || right.output == nil || left.output == right.output): continue
+            where left.withoutOutput == right.withoutOutput && (left.output == nil || right.output == nil || left.output == right.output):
+                continue
             case (.task(let left), .task(let right)) where left.fingerprint == right.fingerprint:
                 // Whether a worker has it is the row's secret; what only a fold changes is known.
                 guard left.phase == .waiting || right.phase == .waiting, left.phase != right.phase else { continue }

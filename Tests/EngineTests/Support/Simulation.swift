@@ -78,7 +78,9 @@ struct Simulation {
         } else if let timer = store.nextTimer, !isDue {
             store.now = max(store.now, timer) + .milliseconds(workers.random.pick([0, 1, 700]))
         }
-        if workers.random.chance(temper.adjustment), let loop = store.live.keys.sorted().first(where: { store.live[$0]?.facts.isLoop == true }) {
+        if workers.random.chance(temper.adjustment),
+            let loop = store.live.keys.sorted().first(where: { store.live[$0]?.facts.isLoop == true })
+        {
             let change = workers.random.pick([
                 LoopAdjustment(maxParallel: 1 + workers.random.below(4)), LoopAdjustment(tolerance: workers.random.below(3)),
                 LoopAdjustment(maxParallel: 0, toleranceShare: Share(fraction: 0.4)),
