@@ -68,7 +68,8 @@ package enum WorkflowFiles {
             let below = (FileManager.default.enumerator(atPath: argument)?.compactMap { $0 as? String } ?? []).sorted()
             // What a test compares a run with may stand beside the workflow.
             let found = below.filter { path in
-                extensions.contains(String(path.split(separator: ".").last ?? "")) && !path.hasPrefix(".") && !path.hasSuffix(".expected.json")
+                extensions.contains(String(path.split(separator: ".").last ?? "")) && !path.hasPrefix(".")
+                    && !path.hasSuffix(".expected.json")
             }
             if found.isEmpty {
                 throw CommandFailure(

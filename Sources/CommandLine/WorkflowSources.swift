@@ -20,7 +20,8 @@ package enum WorkflowSources {
     package static func find(_ name: String, client: () throws -> APIClient) async throws -> FoundWorkflow {
         if name == "-" || FileManager.default.fileExists(atPath: name) { return try decoded(WorkflowFiles.check(name)) }
         let parts = name.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let looksLikeFile = name.contains("/") || ["yaml", "yml", "json"].contains(String(name.split(separator: ".").last ?? "")) && name.contains(".")
+        let looksLikeFile =
+            name.contains("/") || ["yaml", "yml", "json"].contains(String(name.split(separator: ".").last ?? "")) && name.contains(".")
         if looksLikeFile { throw CommandFailure(.notFound, "there is no file \(Console.printable(name))", fix: "check the path") }
         let path = "/api/v1/workflows/\(APIClient.encoded(parts[0]))"
         let server = try client()
@@ -36,7 +37,8 @@ package enum WorkflowSources {
         let title = "\(parts[0])@\(version)"
         let source = answer["source"]?.stringValue ?? ""
         return try decoded(
-            CheckedFile(path: title, source: source, decoded: DefinitionDecoder.decode(source, fileName: title, options: WorkflowFiles.registered)))
+            CheckedFile(
+                path: title, source: source, decoded: DefinitionDecoder.decode(source, fileName: title, options: WorkflowFiles.registered)))
     }
 
     private static func decoded(_ file: CheckedFile) throws -> FoundWorkflow {

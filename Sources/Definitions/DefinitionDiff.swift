@@ -30,7 +30,8 @@ public struct DefinitionChange: Sendable, Hashable {
     public let incompatibility: String?
 
     init(
-        _ kind: Kind, _ path: String, isStep: Bool = false, before: JSONValue? = nil, after: JSONValue? = nil, incompatibility: String? = nil
+        _ kind: Kind, _ path: String, isStep: Bool = false, before: JSONValue? = nil, after: JSONValue? = nil,
+        incompatibility: String? = nil
     ) {
         self.kind = kind
         self.path = path
@@ -86,7 +87,9 @@ private struct Comparison {
         var result = changes
         for added in changes where added.kind == .added && added.isStep {
             guard
-                let removed = result.firstIndex(where: { $0.kind == .removed && $0.isStep && $0.before == added.after && $0.path != added.path }),
+                let removed = result.firstIndex(where: {
+                    $0.kind == .removed && $0.isStep && $0.before == added.after && $0.path != added.path
+                }),
                 let place = result.firstIndex(of: added)
             else { continue }
             result[place] = DefinitionChange(
@@ -118,7 +121,8 @@ private struct Comparison {
         for (key, value) in new.members where Self.isField(key, oldBlock, newBlock) {
             let place = Self.blockKeys.contains(key) ? path : Self.join(path, key)
             guard let before = old[key] else {
-                changes.append(DefinitionChange(.added, Self.join(path, key), after: value, incompatibility: Self.breach(path, key, nil, value)))
+                changes.append(
+                    DefinitionChange(.added, Self.join(path, key), after: value, incompatibility: Self.breach(path, key, nil, value)))
                 continue
             }
             if before == value { continue }
@@ -135,7 +139,8 @@ private struct Comparison {
         }
     }
 
-    private static func isField(_ key: String, _ old: (key: String, steps: [JSONValue])?, _ new: (key: String, steps: [JSONValue])?) -> Bool {
+    private static func isField(_ key: String, _ old: (key: String, steps: [JSONValue])?, _ new: (key: String, steps: [JSONValue])?) -> Bool
+    {
         old == nil || new == nil || (key != old?.key && key != new?.key)
     }
 

@@ -93,7 +93,8 @@ extension DefinitionReader {
     private mutating func reportUnreachable(_ step: Step, after ending: (id: String, verb: String)?, at element: Field) {
         guard let ending, step.when == nil || step.when == .success else { return }
         report(
-            .unreachableStep, "step \(Wording.quoted(step.id)) never runs: step \(Wording.quoted(ending.id)) always ends the block before it",
+            .unreachableStep,
+            "step \(Wording.quoted(step.id)) never runs: step \(Wording.quoted(ending.id)) always ends the block before it",
             at: element, fix: "give \(Wording.quoted(ending.id)) an `if`, or remove what comes after it")
     }
 

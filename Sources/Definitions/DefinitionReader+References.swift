@@ -129,13 +129,16 @@ extension DefinitionReader {
             isMissingLoop
                 ? "only loops have \(Wording.quoted(member))"
                 : "a \(isLoop ? "loop" : "step") has no \(Wording.quoted(member)); it has \(Wording.either(members))", atByte: offset,
-            length: length, in: field, fix: isMissingLoop ? "write \(part) or give the step an `each`" : meant ?? "for a part of its result write \(part)")
+            length: length, in: field,
+            fix: isMissingLoop ? "write \(part) or give the step an `each`" : meant ?? "for a part of its result write \(part)")
     }
 
     // MARK: Branches and states
 
     // `branches.NAME.STEP.output` in an aggregation.
-    private mutating func checkBranch(_ reference: Reference, _ offset: Int, in field: Field, _ place: ExpressionPlace, length: (Int) -> Int) {
+    private mutating func checkBranch(
+        _ reference: Reference, _ offset: Int, in field: Field, _ place: ExpressionPlace, length: (Int) -> Int
+    ) {
         guard let name = reference.path.first else { return }
         guard let branch = place.branches.first(where: { $0.name == name }) else {
             let names = place.branches.map(\.name)

@@ -17,7 +17,8 @@ extension DefinitionReader {
 
     mutating func machine(_ field: Field, in surroundings: Surroundings) -> StateMachine? {
         guard let members = field.members else {
-            wrongType(field, expected: "a mapping with `initial` and the states by name", fix: "write states: { initial: NAME, NAME: { … } }")
+            wrongType(
+                field, expected: "a mapping with `initial` and the states by name", fix: "write states: { initial: NAME, NAME: { … } }")
             return nil
         }
         let settings = members.filter { Self.machineKeys.contains($0.key) }
@@ -200,7 +201,8 @@ extension DefinitionReader {
             } else if !ending[index] {
                 reportKey(
                     .deadEnd, "from the state \(Wording.quoted(state.state.name)) no way leads to a final state", state.keyMember,
-                    in: field.path, fix: ends.isEmpty ? "make a state `final: true`" : "add a transition towards \(Self.names(ends, states))")
+                    in: field.path,
+                    fix: ends.isEmpty ? "make a state `final: true`" : "add a transition towards \(Self.names(ends, states))")
             } else if !state.waits, state.state.next.allSatisfy({ $0.condition != nil }) {
                 reportKey(
                     .mayGetStuck, "the state \(Wording.quoted(state.state.name)) fails the machine when none of its conditions holds",

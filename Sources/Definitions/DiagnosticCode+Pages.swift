@@ -246,7 +246,8 @@ extension DiagnosticCode {
         case .inputMismatch:
             Page(
                 title: "a workflow is given what it does not take",
-                happened: "What a step or a chain hands over in `with` can never fit the schema under `input` of the workflow that it starts.",
+                happened:
+                    "What a step or a chain hands over in `with` can never fit the schema under `input` of the workflow that it starts.",
                 why: "The workflow would be refused when it is started, and the step would fail.",
                 remedy: "Hand over what the schema asks for: its required members, of its types, and nothing that it does not allow.")
         case .severalLoops:
@@ -264,7 +265,8 @@ extension DiagnosticCode {
                 title: "a setting that this loop has no use for",
                 happened: "A key that belongs to loops stands on a step that is none, or on another kind of loop.",
                 why: "It would be ignored without a word.",
-                remedy: "`as`, `batch` and `maxParallel` go with `each`; `initial` and `every` go with `while` and `until`; a `parallel` has "
+                remedy:
+                    "`as`, `batch` and `maxParallel` go with `each`; `initial` and `every` go with `while` and `until`; a `parallel` has "
                     + "its `join` below the verb.")
         case .shareWithoutTotal:
             Page(
@@ -288,7 +290,8 @@ extension DiagnosticCode {
         // State machines.
         case .unknownState:
             Page(
-                title: "an unknown state", happened: "`initial`, a transition or an expression names a state that the machine does not have.",
+                title: "an unknown state",
+                happened: "`initial`, a transition or an expression names a state that the machine does not have.",
                 why: "The machine could not go there.", remedy: "Correct the name, or add the state.")
         case .unreachableState:
             Page(
@@ -297,7 +300,8 @@ extension DiagnosticCode {
                 remedy: "Name it in a transition, or remove it.")
         case .deadEnd:
             Page(
-                title: "a state without a way to the end", happened: "A state is not final, and no chain of transitions leads to a final one.",
+                title: "a state without a way to the end",
+                happened: "A state is not final, and no chain of transitions leads to a final one.",
                 why: "A run that enters it would never end.",
                 remedy: "Add a transition towards a final state (`next`, `on`, `after`), or make the state `final`.")
 
@@ -365,7 +369,8 @@ extension DiagnosticCode {
                 remedy: "Put the transition without `if` last.")
         case .mayGetStuck:
             Page(
-                title: "a state that may find no way", happened: "All transitions of `next` have guards, and neither event nor time can help.",
+                title: "a state that may find no way",
+                happened: "All transitions of `next` have guards, and neither event nor time can help.",
                 why: "When no guard holds, the machine fails there.", remedy: "Let the last transition of `next` be one without `if`.")
         case .hiddenVariable:
             Page(

@@ -4,8 +4,9 @@ extension GraphDrawing {
     /// The drawing as lines of text, without spaces at their ends.
     var text: [String] {
         var canvas = Canvas(width: width + 1, height: height)
+        for box in boxes where box.isContainer { canvas.draw(box) }
         for line in lines { canvas.draw(line) }
-        for box in boxes { canvas.draw(box) }
+        for box in boxes where !box.isContainer { canvas.draw(box) }
         // Heads and labels come last: they stand where the lines end.
         for line in lines { canvas.finish(line) }
         for caption in captions { canvas.write(caption.text, x: caption.x, y: caption.y) }

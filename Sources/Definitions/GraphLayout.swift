@@ -100,7 +100,7 @@ private struct GraphLayout {
             nodes.append(
                 Node(
                     width: max(text, contents[index].width) + 2 * Self.padding,
-                    height: item.lines.count + 2 + (contents[index].height > 0 ? contents[index].height + 1 : 0), item: index))
+                    height: item.lines.count + 2 + contents[index].height, item: index))
         }
         if nodes.isEmpty { return }
         assignLayers()
@@ -242,7 +242,7 @@ private struct GraphLayout {
             let height = layer.map { nodes[$0].height }.max() ?? 1
             let (rows, lane) = self.lanes(below: index)
             lanes.append(lane)
-            y += height + (index + 1 < layers.count ? rows + 2 : 0)
+            y += height + (index + 1 < layers.count ? rows + 1 : 0)
         }
         drawing.height = y
         drawing.width = nodes.map { $0.x + $0.width }.max() ?? 0
@@ -277,7 +277,8 @@ private struct GraphLayout {
         let arrow = graph.arrows[index]
         drawing.lines.append(
             GraphDrawing.Line(
-                points: isReversed[index] ? points.reversed() : points, label: arrow.label, labelPlace: labelPlace, isOnFailure: arrow.isOnFailure))
+                points: isReversed[index] ? points.reversed() : points, label: arrow.label, labelPlace: labelPlace,
+                isOnFailure: arrow.isOnFailure))
         if let label = arrow.label { drawing.width = max(drawing.width, labelPlace.x + label.count) }
     }
 

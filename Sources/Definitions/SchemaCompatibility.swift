@@ -39,7 +39,9 @@ enum SchemaCompatibility {
             let earlier = oldProperties[name] ?? .bool(true)
             if let breach = breach(from: earlier, to: schema, at: join(path, name), depth: depth + 1) { return breach }
         }
-        if let items = after["items"], let breach = breach(from: before["items"] ?? .bool(true), to: items, at: path + "[]", depth: depth + 1) {
+        if let items = after["items"],
+            let breach = breach(from: before["items"] ?? .bool(true), to: items, at: path + "[]", depth: depth + 1)
+        {
             return breach
         }
         return bounds(before, after, place)

@@ -55,7 +55,9 @@ extension Vocabulary {
 
     static let catchBlock = Vocabulary(
         what: "a catch block",
-        keys: [VocabularyKey("do", blockShape, "What runs instead, with `error` in scope; its output becomes the step's.", isRequired: true)],
+        keys: [
+            VocabularyKey("do", blockShape, "What runs instead, with `error` in scope; its output becomes the step's.", isRequired: true)
+        ],
         elsewhere: ["steps": "do", "run": "do", "then": "do", "catch": "do"])
 
     static let defaults = Vocabulary(

@@ -101,7 +101,8 @@ extension Vocabulary {
     static let retry = Vocabulary(
         what: "a retry policy",
         keys: [
-            VocabularyKey("on", .list(.either([.text, .integer(100...599)]), atLeast: 1), "The failure types, codes or statuses it is for."),
+            VocabularyKey(
+                "on", .list(.either([.text, .integer(100...599)]), atLeast: 1), "The failure types, codes or statuses it is for."),
             VocabularyKey("maxAttempts", .integer(1...1000), "The most attempts, the first included.", isRequired: true),
             VocabularyKey("backoff", .word(RetryEntry.Backoff.allCases.map(\.rawValue)), "How the delay grows; default exponential."),
             VocabularyKey("delay", .duration, "The first delay; default 1s."),

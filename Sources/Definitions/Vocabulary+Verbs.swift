@@ -8,7 +8,8 @@ extension Vocabulary {
         keys: [
             VocabularyKey("branches", .map(.name(.step), blockShape, atLeast: 1), "The branches, by name.", isRequired: true),
             VocabularyKey(
-                "join", .either([.word(joinWords), .construct(.join)]), "How many branches must succeed, and what a failure does to the others."),
+                "join", .either([.word(joinWords), .construct(.join)]),
+                "How many branches must succeed, and what a failure does to the others."),
             VocabularyKey(
                 "output", .template,
                 "The answer, with branches.NAME.STEP.output in scope; without it, a map from branches to their outputs."),

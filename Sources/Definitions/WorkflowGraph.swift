@@ -37,11 +37,13 @@ struct WorkflowGraph {
     /// The whole workflow.
     init(_ definition: WorkflowDefinition) {
         self.init(definition.body, title: nil, path: "")
+        let ends = items.indices.filter { index in !arrows.contains { $0.from == index } }
         for (key, chains) in [
             ("onSuccess", definition.onSuccess), ("onFailure", definition.onFailure), ("onCancel", definition.onCancel),
         ] where !chains.isEmpty {
             let names = chains.map { $0.workflow + ($0.condition == nil ? "" : " (if …)") }
             items.append(Item(path: "/" + key, lines: [key, "start " + names.joined(separator: ", ")], kind: .workflow))
+            for end in ends { arrows.append(Arrow(from: end, to: items.count - 1, isOnFailure: key != "onSuccess")) }
         }
     }
 
@@ -90,7 +92,9 @@ struct WorkflowGraph {
             }
             for transition in state.next { arrow(transition, nil) }
             for event in state.on { for transition in event.transitions { arrow(transition, event.event) } }
-            for timed in state.after { for transition in timed.transitions { arrow(transition, "after " + DurationText.format(timed.delay)) } }
+            for timed in state.after {
+                for transition in timed.transitions { arrow(transition, "after " + DurationText.format(timed.delay)) }
+            }
             item.lines += loops
             items.append(item)
         }

@@ -45,12 +45,15 @@ struct WorkflowCommand: AsyncParsableCommand {
                     let live = answer.json["is_live"]?.boolValue == true ? "new runs get it" : "not live"
                     console.print("\(console.glyph("good")) \(name(of: answer.json)) \(what), \(live)")
                 }
-                for workflow in answer.json["missing_workflows"]?.arrayValue ?? [] { missing[workflow.stringValue ?? ""] = name(of: answer.json) }
+                for workflow in answer.json["missing_workflows"]?.arrayValue ?? [] {
+                    missing[workflow.stringValue ?? ""] = name(of: answer.json)
+                }
             }
             for file in checked { missing[file.workflow ?? ""] = nil }
             for (workflow, caller) in missing.sorted(by: { $0.key < $1.key }) {
                 console.note(
-                    "\(console.glyph("warning")) there is no workflow \"\(Console.printable(workflow))\" yet; what starts it in \(caller) fails until it is applied")
+                    "\(console.glyph("warning")) there is no workflow \"\(Console.printable(workflow))\" yet; what starts it in \(caller) fails until it is applied"
+                )
             }
             return .succeeded
         }

@@ -35,7 +35,8 @@ extension WorkflowCommand {
                 Exits with 9 when a file has errors. `skein explain CODE` has a page on each code.
                 """)
         @Argument(help: "Files, directories that are searched for .yaml, .yml and .json, or - for standard input.") var files: [String]
-        @Option(name: .shortAndLong, help: "How to show the findings: text, json, or sarif for code hosts.") var output = FindingsFormat.text
+        @Option(name: .shortAndLong, help: "How to show the findings: text, json, or sarif for code hosts.") var output = FindingsFormat
+            .text
 
         func execute(_ console: Console) async throws -> CommandStatus {
             let checked = try WorkflowFiles.checkAll(WorkflowFiles.find(files))

@@ -63,7 +63,8 @@ struct DefinitionSchemaTests {
         if found.isValid { #expect(isTaken) }
     }
 
-    @Test("variations of good files: the schema refuses nothing that the reader takes, and takes no broken keys", arguments: [UInt64(1), 2])
+    @Test(
+        "variations of good files: the schema refuses nothing that the reader takes, and takes no broken keys", arguments: [UInt64(1), 2])
     func variations(seed: UInt64) throws {
         var generator = Generator(seed: seed)
         let checker = try DefinitionSchema.Checker(parts: Self.everything, allowNoop: true)

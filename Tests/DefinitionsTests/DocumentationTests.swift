@@ -55,9 +55,12 @@ struct DocumentationTests {
     func coverage() throws {
         let examples = try Self.articles.flatMap { Self.blocks($0.text, "yaml") }.joined()
         let words = [
-            "agent", "workflow", "do", "parallel", "switch", "await", "approve", "sleep", "emit", "set", "validate", "fail", "succeed", "each",
-            "while", "until", "states", "graph", "as", "batch", "maxParallel", "join", "collect", "maxIterations", "breakIf", "initial", "every",
-            "if", "needs", "when", "with", "result", "output", "timeout", "totalTimeout", "retry", "onError", "onTimeout", "wait", "onSuccess",
+            "agent", "workflow", "do", "parallel", "switch", "await", "approve", "sleep", "emit", "set", "validate", "fail", "succeed",
+            "each",
+            "while", "until", "states", "graph", "as", "batch", "maxParallel", "join", "collect", "maxIterations", "breakIf", "initial",
+            "every",
+            "if", "needs", "when", "with", "result", "output", "timeout", "totalTimeout", "retry", "onError", "onTimeout", "wait",
+            "onSuccess",
             "onFailure", "onCancel", "on", "after", "next", "final", "match", "any", "key", "lookback",
         ]
         #expect(words.filter { !examples.contains("\($0):") } == [])

@@ -116,7 +116,10 @@ struct DrawingTests {
 
     @Test("the same workflow in other words has no differences")
     func same() throws {
-        #expect(try changes("workflow: a\nsteps: [ { id: x, set: 1, if: input.a } ]", "steps: [ { if: '${{ input.a }}', set: 1, id: x } ]\nworkflow: a") == [])
+        #expect(
+            try changes(
+                "workflow: a\nsteps: [ { id: x, set: 1, if: input.a } ]", "steps: [ { if: '${{ input.a }}', set: 1, id: x } ]\nworkflow: a")
+                == [])
     }
 
     @Test("steps are compared by id: added, removed, moved, and the fields that changed")
@@ -140,9 +143,11 @@ struct DrawingTests {
             """
         let found = try changes(first, second)
         #expect(found.filter { $0.hasPrefix("moved") }.count == 1)
-        #expect(Set(found.filter { !$0.hasPrefix("moved") }) == [
-            "changed one.timeout", "changed one.with.text", "added one.retry", "changed three.inner.set", "added three.fresh", "removed gone",
-        ])
+        #expect(
+            Set(found.filter { !$0.hasPrefix("moved") }) == [
+                "changed one.timeout", "changed one.with.text", "added one.retry", "changed three.inner.set", "added three.fresh",
+                "removed gone",
+            ])
     }
 
     @Test("a step that went into another block has moved")
@@ -171,8 +176,14 @@ struct DrawingTests {
             ("{ properties: { a: { type: number } } }", "{ properties: { a: { type: integer } } }", "a must be integer now"),
             ("{ properties: { a: { enum: [1, 2] } } }", "{ properties: { a: { enum: [1, 2, 3] } } }", nil),
             ("{ properties: { a: { enum: [1, 2] } } }", "{ properties: { a: { enum: [1] } } }", "a may not be 2 any more"),
-            ("{ properties: { a: {} } }", "{ properties: { a: {} }, additionalProperties: false }", "the input may have no other properties now"),
-            ("{ properties: { a: { items: { maxLength: 5 } } } }", "{ properties: { a: { items: { maxLength: 4 } } } }", "maxLength of a[] is 4 now"),
+            (
+                "{ properties: { a: {} } }", "{ properties: { a: {} }, additionalProperties: false }",
+                "the input may have no other properties now"
+            ),
+            (
+                "{ properties: { a: { items: { maxLength: 5 } } } }", "{ properties: { a: { items: { maxLength: 4 } } } }",
+                "maxLength of a[] is 4 now"
+            ),
             ("{ required: [a], minProperties: 2 }", "{ minProperties: 1 }", nil),
             ("true", "false", "the input is refused whatever it is"),
         ] as [(String, String, String?)])

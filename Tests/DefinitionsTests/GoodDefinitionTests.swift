@@ -8,7 +8,8 @@ import WorkflowModel
 @Suite("Good definitions")
 struct GoodDefinitionTests {
     private func decode(_ text: String, _ name: String = "test.yaml") throws -> WorkflowDefinition {
-        let decoded = DefinitionDecoder.decode(text, fileName: name, options: DecodingOptions(allowNoop: true, parts: Set(LanguagePart.allCases)))
+        let decoded = DefinitionDecoder.decode(
+            text, fileName: name, options: DecodingOptions(allowNoop: true, parts: Set(LanguagePart.allCases)))
         #expect(decoded.diagnostics.map { $0.rendered(file: name, source: text) } == [])
         return try #require(decoded.definition)
     }

@@ -31,7 +31,7 @@ extension EndToEnd {
         func mixture() async throws {
             var campaign = try Campaign.fromEnvironment()
             campaign.isMixed = true
-            campaign.runs = 210
+            campaign.runs = 420
             try await carryOut(campaign) { _, clients in
                 print("kill: runs were paused and resumed \(clients.pauseCount) times")
                 #expect(clients.pauseCount > 0)

@@ -52,7 +52,7 @@ enum Mixture: String, CaseIterable, Sendable {
     static let agent: AgentServer.Script = { call in
         let body = try? JSONValue(parsing: call.body)
         let hash = call.key.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
-        let delay = Duration.milliseconds(100 + Int(hash >> 32) % 901)
+        let delay = Duration.milliseconds(200 + Int(hash >> 32) % 1301)
         guard let number = body?["n"]?.intValue, body?["refuse"] != true else {
             return .reply(["key": .string(call.key), "fence": .int(call.fence)], status: 422, after: delay)
         }
