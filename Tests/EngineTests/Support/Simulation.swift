@@ -11,8 +11,10 @@ struct Simulation {
     private var folded: [TaskOutcome] = []
     private(set) var actions = 0
 
-    // After so many actions the faults stop, and the run has as many again to end.
+    // After so many actions the faults stop; from then on something has to settle within as many again.
     static let actionLimit = 1500
+    // No definition of the generator needs more.
+    static let lastAction = 60_000
 
     init(seed: UInt64, flavour: DefinitionGenerator.Flavour) throws {
         self.seed = seed
@@ -44,11 +46,16 @@ struct Simulation {
     mutating func play() throws {
         // Some runs are cancelled before anybody has seen them.
         if workers.random.below(200) < temper.cancel { store.cancel(reason: "early") }
+        var progress = 0
         while store.ending == nil {
             actions += 1
             if actions == Self.actionLimit { workers.temper = Temper(isFaultless: temper.isFaultless) }
-            guard actions < 2 * Self.actionLimit else { throw Violation("L2", "the run does not end") }
+            guard actions < max(Self.actionLimit, progress) + Self.actionLimit, actions < Self.lastAction else {
+                throw Violation("L2", "the run does not end: after \(actions) actions \(store.steps.count) steps have settled")
+            }
+            let before = store.steps.count
             try act()
+            if store.steps.count > before { progress = actions }
         }
         for lease in workers.stale where store.settle(lease, .succeeded, output: .null) {
             throw Violation("I6", "a lease of an ended run settles something")
