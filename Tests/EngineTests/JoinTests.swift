@@ -150,7 +150,7 @@ import WorkflowModel
         #expect(story.status("f.slow") == .cancelled)
     }
 
-    @Test("a fork that is joined exactly once: a hundred branches of a hundred", .timeLimit(.minutes(1)))
+    @Test("a fork in a fork is joined exactly once: thirty iterations of thirty", .timeLimit(.minutes(1)))
     func nested() throws {
         let inner = Block.steps([.agent("x", loop: .each(.array((0..<30).map { .int($0) }), at: nil))])
         var story = try Story.started(.steps([.block("outer", inner, loop: .each(.array((0..<30).map { .int($0) }), at: nil))]))
