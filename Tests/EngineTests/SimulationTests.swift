@@ -57,9 +57,11 @@ import WorkflowModel
         var seen: Set<String> = []
         var endings: Set<RunStatus> = []
         var failures: Set<FailureType> = []
+        var pauses = 0
         for seed in 0..<600 as Range<UInt64> {
             var simulation = try Simulation(seed: seed, flavour: .any)
             try simulation.play()
+            pauses += simulation.pauses
             let store = simulation.store
             if let status = store.ending?.status { endings.insert(status) }
             for step in store.steps.values { if let type = step.settled.failure?.type { failures.insert(type) } }
@@ -73,6 +75,7 @@ import WorkflowModel
                 seen.insert(words[0] == "attempt" ? "attempt " + words[2...].joined(separator: " ") : words[0])
             }
         }
+        #expect(pauses > 100)
         #expect(endings == [.succeeded, .failed, .timedOut, .cancelled])
         #expect(failures.isSuperset(of: [.expression, .schema, .poison, .cancelled, .timeout, .clientError]))
         #expect(

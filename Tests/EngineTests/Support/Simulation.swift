@@ -9,6 +9,10 @@ struct Simulation {
     var workers: Workers
     // Outcomes that were folded, to be handed in a second time.
     private var folded: [TaskOutcome] = []
+    // The pause under way: since when, and what had been claimed and settled by then.
+    private var pause: (since: Timestamp, fence: Int64, steps: Int, held: [StepPath])?
+    /// How many pauses there were.
+    private(set) var pauses = 0
     private(set) var actions = 0
 
     // After so many actions the faults stop; from then on something has to settle within as many again.
@@ -27,6 +31,7 @@ struct Simulation {
         temper.release = random.pick([0, 5, 15])
         temper.crash = random.pick([0, 0, 10])
         temper.forgetting = random.pick([0, 20, 100])
+        temper.pause = random.pick([0, 0, 3, 20])
         switch flavour {
         case .faultless:
             temper.isFaultless = true
@@ -67,6 +72,8 @@ struct Simulation {
     var journal: String { store.journal.suffix(60).joined(separator: "\n") }
 
     private mutating func act() throws {
+        if pause == nil, workers.random.below(200) < temper.pause { beginPause() }
+        if pause != nil { return try actPaused() }
         if workers.random.below(400) < temper.cancel { store.cancel(reason: workers.random.chance(50) ? "enough" : nil) }
         let claimable = store.claimable
         let leased = store.leased
@@ -99,6 +106,48 @@ struct Simulation {
             throw Violation("I6", "a stale lease settles something")
         }
         if workers.random.chance(3) { try handInAgain() }
+    }
+
+    // MARK: Pauses
+
+    // A paused run is not folded and its tasks are held; so it is the store's doing, and what comes meanwhile is decided after it.
+    private mutating func beginPause() {
+        pauses += 1
+        let ready = store.claimable
+        pause = (store.now, store.lastFence, store.steps.count, ready)
+        for path in ready { store.tasks[path]?.held = true }
+    }
+
+    private mutating func actPaused() throws {
+        let waiting = store.children.filter { $0.value.ending == nil }.keys.sorted()
+        if let path = pause?.held.first, store.claim(path) != nil { throw Violation("I10", "\(path) starts while the run is paused") }
+        if !store.leased.isEmpty, workers.random.chance(50) {
+            workers.settle(workers.random.pick(store.leased), in: &store)
+        } else if !waiting.isEmpty, workers.random.chance(30) {
+            workers.endChild(workers.random.pick(waiting), in: &store)
+        } else if !store.waits.isEmpty, workers.random.chance(20) {
+            store.signal(workers.random.pick(["go", "stop", "noise"]), ["n": .int(Int64(workers.random.below(4)))])
+        }
+        store.now = store.now + .milliseconds(workers.random.below(5000))
+        if workers.random.below(400) < temper.cancel {
+            store.cancel(reason: "paused")
+            try endPause()
+        } else if workers.random.chance(25) {
+            try endPause()
+        }
+    }
+
+    // Durations go on where they stood still.
+    private mutating func endPause() throws {
+        guard let pause else { return }
+        guard store.lastFence == pause.fence, store.steps.count == pause.steps else { throw Violation("I10", "something went on in a pause") }
+        let length = store.now - pause.since
+        for key in store.timers.keys where store.timers[key]?.isAbsolute == false {
+            if let timer = store.timers[key] { store.timers[key] = ModelStore.Timer(dueAt: timer.dueAt + length, isAbsolute: false) }
+        }
+        store.deadline = store.deadline.map { $0 + length }
+        if !store.run.cancelRequested { for path in pause.held { store.tasks[path]?.held = false } }
+        self.pause = nil
     }
 
     // MARK: Coordinators

@@ -5,6 +5,8 @@ import WorkflowModel
 
 /// What workers, operators and coordinators of this run are like, in percent.
 struct Temper {
+    // Of 200 actions, how many begin a pause.
+    var pause = 0
     var failure = 0
     var loss = 0
     var release = 0
