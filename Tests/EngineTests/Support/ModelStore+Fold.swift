@@ -1,6 +1,7 @@
 // The fold of the model store: what is due becomes decisions, and decisions become rows, in one transaction.
 
 import Engine
+import Simulation
 import WorkflowModel
 
 extension ModelStore {

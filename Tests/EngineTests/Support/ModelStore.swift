@@ -1,6 +1,7 @@
 // The tables of one run in memory, with the rules by which workers, orders and folds may change them.
 
 import Engine
+import Simulation
 import WorkflowModel
 
 /// A store that behaves like the real one. Whatever breaks a promise is thrown as a `Violation`.
