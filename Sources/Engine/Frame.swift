@@ -158,10 +158,15 @@ public struct Frame: Sendable {
 
     // What is over for good, and read by nobody any more.
     mutating func forget(_ path: StepPath) {
-        guard let old = steps[path] else { return }
+        guard let old = steps[path], !isResult(path) else { return }
         undo.append((path, old))
         put(path, nil)
         if forgotten.insert(path).inserted { forgottenNow.append(path) }
+    }
+
+    // The step that gave the run its output is read once more, when everything else has ended: also where it was in a loop.
+    private func isResult(_ path: StepPath) -> Bool {
+        if case .succeeded(let result) = run.root?.ending { path == result } else { false }
     }
 
     private mutating func unforget(downTo count: Int) {
