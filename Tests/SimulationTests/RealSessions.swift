@@ -51,6 +51,11 @@ actor RealSessions {
                 pending[step.session] = Task { await Self.answer(sql, columns: columns, on: connection) }
             }
             try await settle()
+            if let victim = script.victim, try await isInCircle(victim) {
+                // It gives up in a moment, and the others go on.
+                if let task = pending[victim] { _ = await task.value }
+                try await settle()
+            }
             lines.append("\(number + 1)" + said(by: step.session))
         }
         for name in script.sessions {
@@ -92,26 +97,46 @@ actor RealSessions {
         }
     }
 
-    // Until everybody has answered or waits for a lock that another holds.
+    // Until everybody has answered or waits for a lock that another holds. Whoever answers may have let others go on.
     private func settle() async throws {
-        for name in pending.keys.sorted() {
-            guard let task = pending[name], let connection = connections[name] else { continue }
-            let pid = try await pid(of: connection)
-            let done = Flag()
-            let watcher = Task {
-                let answer = await task.value
-                await done.set()
-                return answer
-            }
-            try await waitUntil("\(name) has answered or waits") {
-                if await done.isSet { return true }
-                return try await self.observer.query("select cardinality(pg_blocking_pids($1)) > 0", [.int32(pid)])[0].bool(0)
-            }
-            if await done.isSet {
-                answers[name] = await watcher.value
-                pending[name] = nil
-            }
+        var hasAnswered = true
+        while hasAnswered {
+            hasAnswered = false
+            for name in pending.keys.sorted() where try await hasAnswer(name) { hasAnswered = true }
         }
+    }
+
+    private func hasAnswer(_ name: String) async throws -> Bool {
+        guard let task = pending[name], let connection = connections[name] else { return false }
+        let pid = try await pid(of: connection)
+        let done = Flag()
+        let watcher = Task {
+            let answer = await task.value
+            await done.set()
+            return answer
+        }
+        try await waitUntil("\(name) has answered or waits") {
+            if await done.isSet { return true }
+            return try await self.observer.query("select cardinality(pg_blocking_pids($1)) > 0", [.int32(pid)])[0].bool(0)
+        }
+        guard await done.isSet else { return false }
+        answers[name] = await watcher.value
+        pending[name] = nil
+        return true
+    }
+
+    // Whether a session waits for one that, in the end, waits for it.
+    private func isInCircle(_ name: String) async throws -> Bool {
+        guard pending[name] != nil, let connection = connections[name] else { return false }
+        let pid = try await pid(of: connection)
+        return try await observer.query(
+            """
+            with recursive wait as (
+              select unnest(pg_blocking_pids($1)) as pid
+              union
+              select b.pid from wait w cross join lateral unnest(pg_blocking_pids(w.pid)) as b (pid))
+            select exists (select from wait where pid = $1)
+            """, [.int32(pid)])[0].bool(0)
     }
 
     private actor Flag {
