@@ -51,9 +51,9 @@ actor RealSessions {
                 pending[step.session] = Task { await Self.answer(sql, columns: columns, on: connection) }
             }
             try await settle()
-            if let victim = script.victim, try await isInCircle(victim) {
-                // It gives up in a moment, and the others go on.
-                if let task = pending[victim] { _ = await task.value }
+            // Whoever closes a circle gives up in a moment, and the others go on.
+            while let victim = script.victim, let task = pending[victim], try await !waitsForOthers(victim) {
+                _ = await task.value
                 try await settle()
             }
             lines.append("\(number + 1)" + said(by: step.session))
@@ -125,9 +125,9 @@ actor RealSessions {
         return true
     }
 
-    // Whether a session waits for one that, in the end, waits for it.
-    private func isInCircle(_ name: String) async throws -> Bool {
-        guard pending[name] != nil, let connection = connections[name] else { return false }
+    // Whether a session waits, and not for one that in the end waits for it.
+    private func waitsForOthers(_ name: String) async throws -> Bool {
+        guard let connection = connections[name] else { return false }
         let pid = try await pid(of: connection)
         return try await observer.query(
             """
@@ -135,7 +135,7 @@ actor RealSessions {
               select unnest(pg_blocking_pids($1)) as pid
               union
               select b.pid from wait w cross join lateral unnest(pg_blocking_pids(w.pid)) as b (pid))
-            select exists (select from wait where pid = $1)
+            select exists (select from wait) and not exists (select from wait where pid = $1)
             """, [.int32(pid)])[0].bool(0)
     }
 

@@ -102,6 +102,8 @@ struct ModelStore {
     var run: RunFacts
     var ending: RunEnding?
     var told: Set<StepPath> = []
+    // What a fold has decided and not written yet.
+    var unwritten: [Command] = []
     // Everything that ever had a row as a task or live step.
     var begun: Set<StepPath> = []
 
