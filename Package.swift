@@ -60,7 +60,7 @@ let package = Package(
             name: "RunStore",
             dependencies: ["WorkflowModel", "Expressions", "JSONSchema", "Postgres", "Definitions", "TaskQueue", "Engine", .crypto]),
 
-        // Floor 5, too: the protocol under a simulator, with a database that behaves like PostgreSQL.
+        // Floor 5 as well: the protocol under a simulator on a database that behaves like PostgreSQL.
         .target(
             name: "Simulation", dependencies: ["WorkflowModel", "Expressions", "Engine"]),
 
