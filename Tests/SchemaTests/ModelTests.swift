@@ -22,9 +22,8 @@ struct ModelTests {
     @Test("every switch that a model has is one of its mutants or variants, and the other way round", arguments: names)
     func switches(model: String) throws {
         let text = try String(contentsOf: Self.folder.appending(path: "\(model).pml"), encoding: .utf8)
-        let promised = text.matches(of: /\n +(?:mutant \w+ +(?:assertion|stuck|cycle)|variant \w+) +\w/).map {
-            String($0.output.split(separator: " ")[1])
-        }
+        let lines = text.matches(of: /\n +(?:mutant (\w+) +(?:assertion|stuck|cycle)|variant (\w+)) +\w/)
+        let promised = lines.compactMap { $0.output.1 ?? $0.output.2 }.map { String($0) }
         let conditions = text.split(separator: "\n").filter { $0.hasPrefix("#if") || $0.hasPrefix("#elif") }
         let used = conditions.flatMap { $0.matches(of: /[A-Z][A-Z_]+/).map { String($0.output) } }
         #expect(Set(promised) == Set(used).subtracting(["FAULTS"]))
