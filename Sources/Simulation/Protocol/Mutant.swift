@@ -69,10 +69,8 @@ package enum Mutant: String, CaseIterable, Sendable {
     case keyPerAttempt
     /// Timers fire when the fold looks at them, due or not.
     case timersFireEarly
-    /// A session is alive by the moment its transaction began.
-    case leaseFromTransactionStart
     /// An outcome that the fold refuses stays where it is.
-    case releasedIsDropped
+    case refusedOutcomeStays
 
     /// Within how many seeds it must be found.
     package var seedBudget: Int { 4000 }
