@@ -110,7 +110,7 @@ let package = Package(
             name: "skein-bench",
             dependencies: [
                 "WorkflowModel", "Patterns", "Expressions", "JSONSchema", "Definitions", "EmbeddedPostgres", "Postgres", "Programs", "Schema",
-                .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1,
+                .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
             ]),
 
         // Tests, from the bottom up.

@@ -34,4 +34,11 @@ struct BenchAPI: Sendable {
         }
         return id
     }
+
+    /// Starts runs by one request; they are durable when it returns.
+    func submit(_ workflow: String, count: Int) async throws {
+        let run: JSONValue = ["workflow": .string(workflow), "input": [:]]
+        let body: JSONValue = ["runs": .array(Array(repeating: run, count: count))]
+        _ = try await request("POST", "/api/v1/runs:batch", body: body.compactText)
+    }
 }
