@@ -49,7 +49,9 @@ extension BenchCluster {
             ]
             try await copy(template, long, task: front.merging(lease) { $1 })
         case .halfHeld:
-            try await copy(template, rows / 2, run: ["paused_at": "clock_timestamp()", "paused_by": "i.run_id"], task: front.merging(["held": "true"]) { $1 })
+            try await copy(
+                template, rows / 2, run: ["paused_at": "clock_timestamp()", "paused_by": "i.run_id"],
+                task: front.merging(["held": "true"]) { $1 })
             try await copy(template, rows - rows / 2)
         }
         try await execute("analyze skein.run, skein.task")
@@ -59,7 +61,9 @@ extension BenchCluster {
     /// Empties the live tables, of which nobody needs anything any more.
     func clearLiveTables() async throws {
         try await execute("truncate skein.run, skein.task, skein.live_step, skein.timer, skein.inbox")
-        try await execute("update skein.worker_session set dead_at = clock_timestamp(), reaped_at = clock_timestamp() where worker = 'bench-long' and dead_at is null")
+        try await execute(
+            "update skein.worker_session set dead_at = clock_timestamp(), reaped_at = clock_timestamp() where worker = 'bench-long' and dead_at is null"
+        )
         for table in ["run", "task"] { try await execute("alter table skein.\(table) reset (autovacuum_enabled)") }
         try await settleDown()
     }

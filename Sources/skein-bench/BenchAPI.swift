@@ -28,7 +28,8 @@ struct BenchAPI: Sendable {
 
     /// Starts one run; its id.
     func start(_ workflow: String, input: JSONValue) async throws -> String {
-        let answer = try await request("POST", "/api/v1/runs", body: (["workflow": .string(workflow), "input": input] as JSONValue).compactText)
+        let answer = try await request(
+            "POST", "/api/v1/runs", body: (["workflow": .string(workflow), "input": input] as JSONValue).compactText)
         guard let id = try JSONValue(parsing: answer, limits: JSONLimits(bytes: 1 << 26, depth: 100))["run_id"]?.stringValue else {
             throw BenchError(description: String(answer.prefix(500)))
         }

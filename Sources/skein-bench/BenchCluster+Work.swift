@@ -65,13 +65,15 @@ extension BenchCluster {
 
     /// Seconds from the first sign of life of the runs since a moment to the last one's ending.
     func span(since mark: Mark, from column: String = "submitted_at") async throws -> Double {
-        try await number("select extract(epoch from max(ended_at) - min(\(column))) from skein.ended_run where run_id >= '\(mark.firstRun)'")
+        try await number(
+            "select extract(epoch from max(ended_at) - min(\(column))) from skein.ended_run where run_id >= '\(mark.firstRun)'")
     }
 
     /// Returns when a run has succeeded; throws when it has ended otherwise.
     func waitForEnd(ofRun run: String, timeout: Duration = .seconds(900)) async throws {
         try await wait("run \(run)", timeout: timeout) {
-            let rows = try await self.connection.query(SQL("select status::text, coalesce(failure, '') from skein.ended_run where run_id = '\(run)'"))
+            let rows = try await self.connection.query(
+                SQL("select status::text, coalesce(failure, '') from skein.ended_run where run_id = '\(run)'"))
             guard let row = rows.first else { return false }
             guard row.text(0) == "succeeded" else { throw BenchError(description: "run \(run) ended \(row.text(0)): \(row.text(1))") }
             return true

@@ -90,11 +90,14 @@ final class BenchCluster {
         try await wait("the workers") { try await self.liveSessions() >= before + Double(count) }
     }
 
-    private func liveSessions() async throws -> Double { try await number("select count(*) from skein.worker_session where dead_at is null") }
+    private func liveSessions() async throws -> Double {
+        try await number("select count(*) from skein.worker_session where dead_at is null")
+    }
 
     /// Starts another coordinator on the same database.
     func startCoordinator() async throws -> Process {
-        let sessions = "select count(*) from pg_stat_activity where datname = current_database() and application_name like 'skein-coordinator%'"
+        let sessions =
+            "select count(*) from pg_stat_activity where datname = current_database() and application_name like 'skein-coordinator%'"
         let before = try await number(sessions)
         let process = try spawn("skein-coordinator", ["--port", "0"])
         coordinators.append(process)
@@ -145,7 +148,9 @@ final class BenchCluster {
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0 }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0
+            }
         }
         guard bound else { throw BenchError(description: "no free port") }
         return Int(UInt16(bigEndian: address.sin_port))

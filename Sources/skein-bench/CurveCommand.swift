@@ -114,11 +114,14 @@ struct CurveCommand: AsyncParsableCommand {
         for point in points {
             let rate = point.median(\.rate)
             let most = Double(point.workers * slots) * 1000 / Double(delay)
-            func cpu(_ part: @escaping (Usage) -> Double) -> String { Report.plain(point.median { part($0.usage) / $0.units * 1e6 }.rounded()) }
+            func cpu(_ part: @escaping (Usage) -> Double) -> String {
+                Report.plain(point.median { part($0.usage) / $0.units * 1e6 }.rounded())
+            }
             lines.append(
                 Report.row([
                     .init("\(point.workers)", 8), .init("\(point.coordinators)", 13), .init(Report.plain(rate.rounded()), 10),
-                    .init("\(Report.plain((rate / most * 100).rounded())) %", 13), .init(cpu(\.postgres), 11), .init(cpu(\.coordinators), 13),
+                    .init("\(Report.plain((rate / most * 100).rounded())) %", 13), .init(cpu(\.postgres), 11),
+                    .init(cpu(\.coordinators), 13),
                     .init(cpu(\.workers), 8), .init(cpu(\.bench), 7),
                     .init(Report.plain(point.median { ($0.usage.cluster + $0.usage.bench) / max($0.seconds, 0.001) })),
                 ]))
@@ -130,8 +133,10 @@ struct CurveCommand: AsyncParsableCommand {
         let rows: [JSONValue] = points.map { point in
             func cpu(_ part: (Usage) -> Double) -> JSONValue { .double(point.median { part($0.usage) / $0.units * 1e6 }) }
             return [
-                "workers": .int(Int64(point.workers)), "coordinators": .int(Int64(point.coordinators)), "steps_per_second": .double(point.median(\.rate)),
-                "postgres_microseconds": cpu(\.postgres), "coordinator_microseconds": cpu(\.coordinators), "worker_microseconds": cpu(\.workers),
+                "workers": .int(Int64(point.workers)), "coordinators": .int(Int64(point.coordinators)),
+                "steps_per_second": .double(point.median(\.rate)),
+                "postgres_microseconds": cpu(\.postgres), "coordinator_microseconds": cpu(\.coordinators),
+                "worker_microseconds": cpu(\.workers),
                 "agent_microseconds": cpu(\.bench),
             ]
         }

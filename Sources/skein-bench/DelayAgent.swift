@@ -42,7 +42,8 @@ struct DelayAgent {
             let body = ByteBuffer(string: "{}")
             let headers: HTTPHeaders = ["content-type": "application/json", "content-length": "\(body.readableBytes)"]
             let pipeline = channel.pipeline.syncOperations
-            pipeline.write(NIOAny(HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers))), promise: nil)
+            pipeline.write(
+                NIOAny(HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers))), promise: nil)
             pipeline.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(body))), promise: nil)
             pipeline.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: nil)
         }

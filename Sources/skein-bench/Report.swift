@@ -19,7 +19,9 @@ struct Report {
     var isMet: Bool { verdicts.allSatisfy { $0.isMet == true } }
 
     var text: String {
-        var lines = figures.map { Self.row([Column($0.workload, 3), Column($0.name, 56), Column(Self.number($0.value), 10), Column($0.unit)]) }
+        var lines = figures.map {
+            Self.row([Column($0.workload, 3), Column($0.name, 56), Column(Self.number($0.value), 10), Column($0.unit)])
+        }
         if !floor.isEmpty { lines += ["", "The floor: bare SQL on this machine, medians"] + floorLines }
         let verdicts = self.verdicts
         guard !verdicts.isEmpty else { return lines.joined(separator: "\n") }
@@ -43,7 +45,9 @@ struct Report {
 
     private var floorLines: [String] {
         var order: [(workload: String, cell: FloorCell)] = []
-        for sample in floor where !order.contains(where: { $0 == (sample.workload, sample.cell) }) { order.append((sample.workload, sample.cell)) }
+        for sample in floor where !order.contains(where: { $0 == (sample.workload, sample.cell) }) {
+            order.append((sample.workload, sample.cell))
+        }
         return order.map { workload, cell in
             let samples = floor.filter { $0.workload == workload && $0.cell == cell }
             let rates = samples.map(\.unitsPerSecond)

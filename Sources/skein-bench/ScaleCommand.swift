@@ -55,7 +55,8 @@ struct ScaleCommand: AsyncParsableCommand {
 
     func validate() throws {
         for (option, value) in [
-            ("--steps", steps), ("--waiting", waiting), ("--queues", queues), ("--runs", runs), ("--seconds", seconds), ("--repeats", repeats),
+            ("--steps", steps), ("--waiting", waiting), ("--queues", queues), ("--runs", runs), ("--seconds", seconds),
+            ("--repeats", repeats),
         ] {
             try atLeastOne(option, value)
         }
@@ -123,13 +124,17 @@ struct ScaleCommand: AsyncParsableCommand {
         latencies = try await Workloads.latencies(of: "scale-short", seconds: seconds, on: cluster)
         let run = try await cluster.connection.query("select run_id::text from skein.ended_run order by run_id desc limit 1")[0].text(0)
         return [
-            Cost(name: "PostgreSQL's CPU for a step", unit: "us", value: Statistics.median(rounds.map { $0.usage.postgres / $0.units * 1e6 })),
+            Cost(
+                name: "PostgreSQL's CPU for a step", unit: "us", value: Statistics.median(rounds.map { $0.usage.postgres / $0.units * 1e6 })
+            ),
             Cost(name: "our CPU for a step", unit: "us", value: Statistics.median(rounds.map { $0.usage.own / $0.units * 1e6 })),
             Cost(name: "a step, at full load", unit: "us", value: Statistics.median(rounds.map { 1e6 / $0.rate })),
             Cost(name: "submit to first step, p50", unit: "ms", value: Statistics.percentile(latencies.first, 0.5)),
             Cost(name: "submit to the end of 3 steps, p50", unit: "ms", value: Statistics.percentile(latencies.end, 0.5)),
             Cost(name: "the newest runs", unit: "ms", value: try await milliseconds("/api/v1/runs?limit=50", cluster)),
-            Cost(name: "the newest runs of a workflow", unit: "ms", value: try await milliseconds("/api/v1/runs?workflow=scale&limit=50", cluster)),
+            Cost(
+                name: "the newest runs of a workflow", unit: "ms",
+                value: try await milliseconds("/api/v1/runs?workflow=scale&limit=50", cluster)),
             Cost(name: "a run", unit: "ms", value: try await milliseconds("/api/v1/runs/\(run)", cluster)),
             Cost(name: "a run's steps", unit: "ms", value: try await milliseconds("/api/v1/runs/\(run)/steps", cluster)),
         ]
@@ -162,15 +167,20 @@ struct ScaleCommand: AsyncParsableCommand {
         try await cluster.copy(finished, ids: past, into: [("ended_run", [:]), ("step", [:])])
 
         let waits = try await cluster.api.start("scale-wait", input: [:])
-        try await cluster.wait("a run that waits") { try await cluster.number("select count(*) from skein.timer where run_id = '\(waits)'") == 1 }
+        try await cluster.wait("a run that waits") {
+            try await cluster.number("select count(*) from skein.timer where run_id = '\(waits)'") == 1
+        }
         try await cluster.copy(
-            waits, ids: "select skein.new_run_id() from generate_series(1, \(waiting))", into: [("run", [:]), ("live_step", [:]), ("timer", [:])])
+            waits, ids: "select skein.new_run_id() from generate_series(1, \(waiting))",
+            into: [("run", [:]), ("live_step", [:]), ("timer", [:])])
 
-        try await cluster.execute("insert into skein.queue (namespace_id, name) select 1, 'scale-' || g from generate_series(1, \(queues)) g")
+        try await cluster.execute(
+            "insert into skein.queue (namespace_id, name) select 1, 'scale-' || g from generate_series(1, \(queues)) g")
         let ready = try await cluster.api.start(BenchCluster.backlogWorkflow, input: [:])
         let queue = "(select q.queue_id from skein.queue q where q.name = 'scale-' || 1 + abs(hashtext(i.run_id::text)) % \(queues))"
         try await cluster.copy(
-            ready, ids: "select skein.new_run_id() from generate_series(1, \(queues * 10))", into: [("run", [:]), ("task", ["queue_id": queue])])
+            ready, ids: "select skein.new_run_id() from generate_series(1, \(queues * 10))",
+            into: [("run", [:]), ("task", ["queue_id": queue])])
         try await cluster.execute("vacuum (analyze)")
         try await cluster.settleDown()
     }

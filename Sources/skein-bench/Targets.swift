@@ -64,9 +64,13 @@ extension Target {
 
     static let all: [Target] =
         [
-            Target(workload: "W1", figure: Name.runRate, rule: .share(0.2, of: .claimSettle), here: "20,000 runs/s", stretch: "40 %, 40,000 runs/s"),
+            Target(
+                workload: "W1", figure: Name.runRate, rule: .share(0.2, of: .claimSettle), here: "20,000 runs/s",
+                stretch: "40 %, 40,000 runs/s"),
             Target(workload: "W1", figure: Name.runRate, rule: .share(0.6, of: .singleStep), here: "20,000 runs/s"),
-            Target(workload: "W2", figure: Name.stepRate, rule: .share(0.6, of: .sequential), here: "18,000 steps/s", stretch: "40,000 steps/s"),
+            Target(
+                workload: "W2", figure: Name.stepRate, rule: .share(0.6, of: .sequential), here: "18,000 steps/s", stretch: "40,000 steps/s"
+            ),
         ]
         + fanOuts.flatMap { size, here in
             [

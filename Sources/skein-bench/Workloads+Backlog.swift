@@ -50,7 +50,8 @@ extension Workloads {
         }
         try await cluster.clearLiveTables()
         let before = try await rates()
-        let holder = try await PostgresConnection.connect(PostgresConfiguration(cluster.databaseURL, applicationName: "skein-bench-snapshot"))
+        let holder = try await PostgresConnection.connect(
+            PostgresConfiguration(cluster.databaseURL, applicationName: "skein-bench-snapshot"))
         _ = try await holder.query("begin isolation level repeatable read")
         _ = try await holder.query("select count(*) from skein.run")
         let clock = ContinuousClock()

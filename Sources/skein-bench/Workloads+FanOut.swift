@@ -34,7 +34,9 @@ extension Workloads {
                 Figure(workload: "W3", name: Name.fanOut(size), medianOf: times, unit: "ms"),
                 Figure(workload: "W3", name: "\(size) parallel steps: CPU for a step", medianOf: costs, unit: "us"),
                 Figure(workload: "W3", name: Name.fanOutMemory(size), value: growth.max() ?? 0, unit: "MiB"),
-                Figure(workload: "W3", name: "\(size) parallel steps: coordinator's memory afterwards", value: cluster.memory().coordinator, unit: "MiB"),
+                Figure(
+                    workload: "W3", name: "\(size) parallel steps: coordinator's memory afterwards", value: cluster.memory().coordinator,
+                    unit: "MiB"),
             ]
         }
         return figures

@@ -32,7 +32,8 @@ extension Workloads {
         let processes = Double(cluster.coordinators.count + cluster.workers.count)
         return [
             Figure(workload: "W5", name: Name.idleWorkerCPU, value: mostOf(before.workers, after.workers) * scale, unit: "s"),
-            Figure(workload: "W5", name: Name.idleCoordinatorCPU, value: mostOf(before.coordinators, after.coordinators) * scale, unit: "s"),
+            Figure(
+                workload: "W5", name: Name.idleCoordinatorCPU, value: mostOf(before.coordinators, after.coordinators) * scale, unit: "s"),
             Figure(workload: "W5", name: "idle: PostgreSQL's CPU in 30 s", value: used.postgres * scale, unit: "s"),
             Figure(workload: "W5", name: Name.idleTransactions, value: max(0, committed) * scale / processes, unit: ""),
             Figure(workload: "W5", name: Name.idleWorkerMemory, value: memory.worker, unit: "MiB"),

@@ -36,18 +36,29 @@ extension Workloads {
             }
             costs.append(Statistics.median(cost))
             peaks.append(peak.max() ?? 0)
-            figures.append(Figure(workload: "W8", name: "\(size) items: items per second, median", value: Double(size) / Statistics.median(seconds), unit: "items/s"))
+            figures.append(
+                Figure(
+                    workload: "W8", name: "\(size) items: items per second, median", value: Double(size) / Statistics.median(seconds),
+                    unit: "items/s"))
             figures.append(Figure(workload: "W8", name: "\(size) items: CPU per item, median", value: Statistics.median(cost), unit: "us"))
             figures.append(Figure(workload: "W8", name: "\(size) items: coordinator's peak memory", value: peak.max() ?? 0, unit: "MiB"))
         }
         if let first = costs.first, let last = costs.last, costs.count > 1, first > 0 {
             figures.append(Figure(workload: "W8", name: "CPU per item, largest to smallest loop", value: last / first, unit: "x"))
-            figures.append(Figure(workload: "W8", name: "peak memory, largest less smallest loop", value: peaks[peaks.count - 1] - peaks[0], unit: "MiB"))
+            figures.append(
+                Figure(
+                    workload: "W8", name: "peak memory, largest less smallest loop", value: peaks[peaks.count - 1] - peaks[0], unit: "MiB"))
         }
         let latencies = try await beside(on: cluster) { try await loop(items: sizes.max() ?? 0, on: cluster) }
         figures.append(Figure(workload: "W8", name: "3-step runs beside the largest loop", value: Double(latencies.count), unit: ""))
-        figures.append(Figure(workload: "W8", name: "3-step runs beside it, submit to end, p50", value: Statistics.percentile(latencies, 0.5), unit: "ms"))
-        figures.append(Figure(workload: "W8", name: "3-step runs beside it, submit to end, p95", value: Statistics.percentile(latencies, 0.95), unit: "ms"))
+        figures.append(
+            Figure(
+                workload: "W8", name: "3-step runs beside it, submit to end, p50", value: Statistics.percentile(latencies, 0.5), unit: "ms")
+        )
+        figures.append(
+            Figure(
+                workload: "W8", name: "3-step runs beside it, submit to end, p95", value: Statistics.percentile(latencies, 0.95), unit: "ms"
+            ))
         for (name, from, to) in [
             ("submit to the first claim", "submitted_at", "first_claim"), ("claim to decision, each step", "claimed_at", "finished_at"),
             ("decision to the next claim", "before", "claimed_at"),
@@ -76,7 +87,9 @@ extension Workloads {
         let input: JSONValue = ["items": .array((0..<items).map { .int(Int64($0)) })]
         let run = try await cluster.api.start("w8", input: input)
         try await cluster.waitForEnd(ofRun: run)
-        let settled = Int(try await cluster.number("select count(*) from skein.step where run_id = '\(run)' and status = 'succeeded' and path like 'all[%'"))
+        let settled = Int(
+            try await cluster.number(
+                "select count(*) from skein.step where run_id = '\(run)' and status = 'succeeded' and path like 'all[%'"))
         guard settled == items else { throw BenchError(description: "W8: \(settled) of \(items) iterations have a result") }
         return try await cluster.seconds(ofRun: run)
     }

@@ -39,7 +39,11 @@ extension Workloads {
                 group.addTask {
                     var left = share
                     while left > 0 {
-                        if size == 1 { _ = try await api.start("w7", input: [:]) } else { try await api.submit("w7", count: min(size, left)) }
+                        if size == 1 {
+                            _ = try await api.start("w7", input: [:])
+                        } else {
+                            try await api.submit("w7", count: min(size, left))
+                        }
                         left -= min(size, left)
                     }
                 }

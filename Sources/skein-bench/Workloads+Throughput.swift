@@ -16,7 +16,8 @@ extension Workloads {
         }
         return [
             Figure(workload: "W1", name: Name.runRate, medianOf: rounds.map(\.rate), unit: "runs/s"),
-            Figure(workload: "W1", name: "PostgreSQL's CPU for a run", medianOf: rounds.map { $0.usage.postgres / $0.units * 1e6 }, unit: "us"),
+            Figure(
+                workload: "W1", name: "PostgreSQL's CPU for a run", medianOf: rounds.map { $0.usage.postgres / $0.units * 1e6 }, unit: "us"),
             Figure(workload: "W1", name: "our CPU for a run", medianOf: rounds.map { $0.usage.own / $0.units * 1e6 }, unit: "us"),
             Figure(workload: "W1", name: "WAL of a run", medianOf: rounds.map { $0.usage.walBytes / $0.units }, unit: "bytes"),
         ]
@@ -58,7 +59,8 @@ extension Workloads {
             Figure(workload: "W5", name: Name.stepServerCPU, medianOf: rounds.map { $0.usage.postgres / $0.units * 1e6 }, unit: "us"),
             Figure(workload: "W5", name: Name.stepOwnCPU, medianOf: rounds.map { $0.usage.own / $0.units * 1e6 }, unit: "us"),
             Figure(
-                workload: "W5", name: "of these, the coordinators'", medianOf: rounds.map { $0.usage.coordinators / $0.units * 1e6 }, unit: "us"),
+                workload: "W5", name: "of these, the coordinators'", medianOf: rounds.map { $0.usage.coordinators / $0.units * 1e6 },
+                unit: "us"),
             Figure(workload: "W5", name: "of these, the workers'", medianOf: rounds.map { $0.usage.workers / $0.units * 1e6 }, unit: "us"),
             Figure(workload: "W5", name: Name.stepWAL, medianOf: rounds.map { $0.usage.walBytes / $0.units }, unit: "bytes"),
         ]

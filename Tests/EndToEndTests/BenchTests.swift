@@ -34,7 +34,9 @@ extension EndToEnd {
             let targets = try #require(report["targets"]?.arrayValue)
             #expect(targets.map { $0["floor_cell"]?.stringValue } == ["claim-settle", "single-step"])
             for target in targets {
-                let (value, floor, ratio) = (target["value"]?.doubleValue ?? 0, target["floor"]?.doubleValue ?? 0, target["ratio"]?.doubleValue ?? 0)
+                let (value, floor, ratio) = (
+                    target["value"]?.doubleValue ?? 0, target["floor"]?.doubleValue ?? 0, target["ratio"]?.doubleValue ?? 0
+                )
                 #expect(value > 0 && floor > 0 && abs(ratio - value / floor) < 0.01 * ratio, "\(target.compactText)")
                 #expect(target["met"]?.boolValue != nil, "\(target.compactText)")
                 print("\(target["name"]?.stringValue ?? ""): \(ratio) of \(target["floor_cell"]?.stringValue ?? "")")
@@ -44,7 +46,8 @@ extension EndToEnd {
         @Test("a target that is missed fails the check")
         func check() async throws {
             let run = try await ProgramRun.of(
-                "skein-bench", Self.small + ["--check", "--no-floor", "--workloads", "W1"], in: ProgramRun.repository, within: .seconds(120))
+                "skein-bench", Self.small + ["--check", "--no-floor", "--workloads", "W1"], in: ProgramRun.repository, within: .seconds(120)
+            )
             #expect(run.code == 1, "\(run)")
             #expect(try JSONValue(parsing: run.output, limits: Self.limits)["met"] == false)
         }
