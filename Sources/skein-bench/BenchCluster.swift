@@ -64,15 +64,14 @@ final class BenchCluster {
             throw BenchError(description: "\(name) is not beside skein-bench; build it first: swift build -c release --product \(name)")
         }
         let process = Process()
-        process.executableURL = program
-        process.arguments = arguments
+        (process.executableURL, process.arguments) = SpawningThread.command(program, arguments, signalOnParentDeath: "KILL")
         var environment = ProcessInfo.processInfo.environment
         environment["SKEIN_DATABASE_URL"] = databaseURL
         environment["SKEIN_ALLOW_NOOP"] = "true"
         environment["SKEIN_LOG_LEVEL"] = "warning"
         process.environment = environment
         process.standardOutput = FileHandle.nullDevice
-        try process.run()
+        try SpawningThread.start(process)
         return process
     }
 

@@ -100,11 +100,22 @@ final class Floor {
         process.arguments = arguments
         if let path { process.environment = ProcessInfo.processInfo.environment.merging(["PATH": path]) { $1 } }
         process.standardOutput = pipe
-        try process.run()
+        try withAllSignals { try process.run() }
         let output = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else { throw BenchError(description: "sql/bench/run ended with \(process.terminationStatus)") }
         return String(decoding: output, as: UTF8.self)
+    }
+
+    // A child inherits the signals that the thread which starts it has blocked, and a thread of a pool blocks most: pgbench would never hear
+    // the alarm that ends it.
+    private static func withAllSignals(_ start: () throws -> Void) rethrows {
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try start()
     }
 
     // From the working directory upwards, or from where the program was built.
