@@ -60,6 +60,10 @@ let package = Package(
             name: "RunStore",
             dependencies: ["WorkflowModel", "Expressions", "JSONSchema", "Postgres", "Definitions", "TaskQueue", "Engine", .crypto]),
 
+        // Floor 5 as well: the protocol under a simulator on a database that behaves like PostgreSQL.
+        .target(
+            name: "Simulation", dependencies: ["WorkflowModel", "Expressions", "Engine"]),
+
         // Floor 6: the services of the two binaries.
         .target(
             name: "Coordination",
@@ -122,12 +126,15 @@ let package = Package(
         .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema", "Patterns", "WorkflowModel"]),
         .testTarget(name: "SchemaTests", dependencies: ["Schema", "Postgres", "PostgresTestKit"]),
         .testTarget(name: "DefinitionsTests", dependencies: ["Definitions", "WorkflowModel"], exclude: ["Fixtures"]),
-        .testTarget(name: "EngineTests", dependencies: ["Engine", "Definitions", "Expressions", "WorkflowModel"]),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Simulation", "Definitions", "Expressions", "WorkflowModel"]),
         .testTarget(
             name: "AgentCallsTests", dependencies: ["AgentCalls", "WorkflowModel", .nioCore, .nioHTTP1, .nioPosix]),
         .testTarget(
             name: "RunStoreTests",
             dependencies: ["RunStore", "TaskQueue", "Engine", "Definitions", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Simulation", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
         .testTarget(
             name: "AdminAPITests",
             dependencies: [

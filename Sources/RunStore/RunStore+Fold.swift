@@ -19,6 +19,10 @@ extension RunStore {
         }
     }
 
+    /// Forgets what earlier folds have left behind. To be called whenever the connection to the database is a new one: it may lead to a
+    /// standby that was promoted without the last commits, and counts the revisions of its runs again.
+    public func forgetFrames() { frames.forgetAll() }
+
     private func bisect(
         _ ids: ArraySlice<RunID>, _ error: PostgresError, on connection: PostgresConnection
     ) async throws(PostgresError) -> FoldReport {
@@ -129,7 +133,7 @@ extension RunStore {
     private func foldLocked(
         _ locked: Rows, limit: Int, _ attempt: FoldAttempt, on db: isolated PostgresConnection
     ) throws(PostgresError) -> FoldResult {
-        guard !locked.isEmpty else { return FoldResult() }
+        guard !locked.isEmpty else { return FoldResult(generation: frames.generation) }
         attempt.runIDs = locked.map { RunID($0.uuid(0)) }
         let versions = try programs.load(
             locked.map { VersionID($0.int64(2)) } + locked.flatMap { Self.calleeIDs($0.textOrNull(23)).map(\.1) }, on: db)
@@ -147,7 +151,7 @@ extension RunStore {
         var answers = try db.pipeline(batch)[...]
         let now = Timestamp(microseconds: answers.removeFirst()[0].timestamp(0))
 
-        var result = FoldResult()
+        var result = FoldResult(generation: frames.generation)
         var changes = ChangeSet()
         var folds: [RunFold] = []
         var positions: [RunID: Int] = [:]
