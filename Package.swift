@@ -113,8 +113,8 @@ let package = Package(
         .executableTarget(
             name: "skein-bench",
             dependencies: [
-                "WorkflowModel", "Patterns", "Expressions", "JSONSchema", "Definitions", "EmbeddedPostgres", "Postgres", "Programs", "Schema",
-                .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1,
+                "WorkflowModel", "Patterns", "Expressions", "JSONSchema", "Definitions", "Simulation", "EmbeddedPostgres", "Postgres", "Programs",
+                "Schema", .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
             ]),
 
         // Tests, from the bottom up.
