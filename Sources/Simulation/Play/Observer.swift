@@ -315,6 +315,7 @@ final class Observer {
         history = [:]
         numbers = [:]
         kept = [:]
+        told = Set(tables.notices.committedRows.map(\.key.fence))
         func count(_ run: RunID, _ number: Int) {
             history[run, default: 0] += 1
             numbers[run, default: []].insert(number)
@@ -386,8 +387,9 @@ final class Observer {
 
     // I19: nothing that a waiting step could take is overlooked.
     private func checkOverlooked(_ wait: WaitRow) {
+        // What the run is told of is decided upon, and then everything is looked at again.
         let orders = tables.inbox.committedRows(of: wait.run)
-        if orders.contains(where: { if case .event(wait.path, _) = $0.kind { true } else { false } }) { return }
+        if orders.contains(where: { if case .event = $0.kind { true } else { false } }) { return }
         let keys = Set(tables.waitKeys.committedRows(of: wait.run).filter { $0.key.step == wait.key }.map(\.key.correlation))
         for event in tables.events.committedRows where event.state == .buffered {
             let isMeant =
