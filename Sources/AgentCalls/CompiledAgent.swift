@@ -1,5 +1,6 @@
 // An agent whose templates have been compiled once, and what they become for one call.
 import Expressions
+import Telemetry
 import WorkflowModel
 
 /// An agent ready to be called.

@@ -12,7 +12,8 @@ end
 $$;
 
 -- Locks the runs of up to p_limit settled tasks, p_limit orders in the inbox and p_limit due timers, oldest first, and answers with
--- the rows of these runs and the keys of what there is to fold. Runs that another coordinator or lane works on are passed over; quarantined
+-- the rows of these runs and the keys of what there is to fold. Runs are looked up by what is due (`offset 0` keeps it so): a plan made
+-- while there were few runs would look through all of them, 12 ms with 20,000 runs. Runs that another coordinator or lane works on are passed over; quarantined
 -- and paused ones are left alone, but for a cancel, which ends the pause. What the keys name must be read in a statement after this
 -- one: only then nobody else can have folded it.
 create or replace function skein.lock_due_runs_v1(p_limit integer)
@@ -49,9 +50,12 @@ begin
          coalesce(min(p.settled_at) filter (where p.due > v_small) < clock_timestamp() - v_patience, false)
     into v_settled_runs, v_settled_paths, v_small_runs, v_large_runs, v_is_late
     from (select d.run_id, d.path, d.settled_at, count(*) over (partition by d.run_id) as due
-            from (select r.run_id, t.path, t.settled_at
-                    from skein.task t join skein.run r on r.run_id = t.run_id
-                   where t.state = 'settled' and not t.held and r.quarantined_at is null and r.paused_at is null
+            from (select t.run_id, t.path, t.settled_at
+                    from skein.task t
+                         cross join lateral (
+                           select from skein.run k
+                            where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0) as r
+                   where t.state = 'settled' and not t.held
                    order by t.settled_at
                    limit p_limit) as d) as p;
   if v_small_runs is not null and not v_is_late then
@@ -75,32 +79,39 @@ begin
   if v_locked_runs is null and cardinality(v_settled_runs) = p_limit then
     -- Somebody works on all that stands in front: look behind it.
     select array_agg(p.run_id), array_agg(p.path) into v_settled_runs, v_settled_paths
-      from (select r.run_id, t.path
-              from skein.task t join skein.run r on r.run_id = t.run_id
-             where t.state = 'settled' and not t.held and r.quarantined_at is null and r.paused_at is null
+      from (select t.run_id, t.path
+              from skein.task t
+                   cross join lateral (
+                     select from skein.run k
+                      where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0 for update skip locked) as r
+             where t.state = 'settled' and not t.held
              order by t.settled_at
-             limit p_limit
-               for update of r skip locked) as p;
+             limit p_limit) as p;
   else
     select array_agg(s.run_id), array_agg(s.path) into v_settled_runs, v_settled_paths
       from unnest(v_settled_runs, v_settled_paths) as s (run_id, path) where s.run_id = any (v_locked_runs);
   end if;
   select array_agg(p.run_id), array_agg(p.inbox_id), array_agg(p.run_id) filter (where p.is_new_cancel)
     into v_order_runs, v_order_ids, v_cancelled_runs
-    from (select r.run_id, i.inbox_id,
+    from (select i.run_id, i.inbox_id,
                  i.kind = 'cancel' and (r.cancel_requested_at is null or r.paused_at is not null) as is_new_cancel
-            from skein.inbox i join skein.run r on r.run_id = i.run_id
-           where not i.held and r.quarantined_at is null and (r.paused_at is null or i.kind = 'cancel')
+            from skein.inbox i
+                 cross join lateral (
+                   select k.cancel_requested_at, k.paused_at from skein.run k
+                    where k.run_id = i.run_id and k.quarantined_at is null and (k.paused_at is null or i.kind = 'cancel')
+                   offset 0 for update skip locked) as r
+           where not i.held
            order by i.inbox_id
-           limit p_limit
-             for update of r skip locked) as p;
+           limit p_limit) as p;
   select array_agg(p.run_id), array_agg(p.path), array_agg(p.kind) into v_timer_runs, v_timer_paths, v_timer_kinds
-    from (select r.run_id, d.path, d.kind
-            from skein.timer d join skein.run r on r.run_id = d.run_id
-           where not d.held and d.due_at <= skein.now() and r.quarantined_at is null and r.paused_at is null
+    from (select d.run_id, d.path, d.kind
+            from skein.timer d
+                 cross join lateral (
+                   select from skein.run k
+                    where k.run_id = d.run_id and k.quarantined_at is null and k.paused_at is null offset 0 for update skip locked) as r
+           where not d.held and d.due_at <= skein.now()
            order by d.due_at
-           limit p_limit
-             for update of r skip locked) as p;
+           limit p_limit) as p;
   if v_settled_runs is null and v_order_runs is null and v_timer_runs is null then
     return;
   end if;
