@@ -8,7 +8,8 @@ import WorkflowModel
 
 extension Coordinator {
     // One lane: it passes over the runs that another has locked, so a fold that takes its time holds up nobody but its own runs.
-    func fold(wokenBy wakeup: Wakeup) async {
+    func fold(lane: Int, wokenBy wakeup: Wakeup) async {
+        let share = FoldShare(index: lane, of: configuration.foldLanes)
         var connection: PostgresConnection?
         var failures = 0
         var idle: Duration = Self.shortestIdle
@@ -23,7 +24,7 @@ extension Coordinator {
                 }
                 let clock = ContinuousClock()
                 let begun = clock.now
-                let report = try await store.fold(upTo: configuration.foldLimit, on: open)
+                let report = try await store.fold(upTo: configuration.foldLimit, share: share, on: open)
                 failures = 0
                 note(report, took: clock.now - begun)
                 if report.runs > 0 {

@@ -43,7 +43,7 @@ public final class Coordinator: Service {
                 group.addTask { await self.notifier.run() }
                 group.addTask { await self.listener.run() }
                 group.addTask { await self.wakeOnNotifications() }
-                for wakeup in self.foldWakeups { group.addTask { await self.fold(wokenBy: wakeup) } }
+                for (lane, wakeup) in self.foldWakeups.enumerated() { group.addTask { await self.fold(lane: lane, wokenBy: wakeup) } }
                 group.addTask { await self.fireTimers() }
                 group.addTask { await self.matchWaits() }
                 group.addTask { await self.reap() }

@@ -24,6 +24,7 @@ public struct Frame: Sendable {
     private var forgottenNow: [StepPath] = []
     // What a decision that is under way has changed, so that it can be taken back.
     private var undo: [(StepPath, StepFacts?)] = []
+    private var undoItems: [(StepPath, [Int: [JSONText]]?)] = []
     private var runBefore: RunFacts?
     // The tasks that were made ready since the last commit: nobody can have claimed them yet.
     private var readied: [StepPath] = []
@@ -151,17 +152,22 @@ public struct Frame: Sendable {
         for start in stride(from: 0, to: all.count, by: LoopItems.sliceSize) {
             slices[start / LoopItems.sliceSize] = Array(all[start..<min(start + LoopItems.sliceSize, all.count)])
         }
-        items[loop] = slices
+        undoItems.append((loop, items.updateValue(slices, forKey: loop)))
     }
 
     func loopResults(_ loop: StepPath) -> LoopResults? { results[loop] }
 
     // What is over for good, and read by nobody any more.
     mutating func forget(_ path: StepPath) {
-        guard let old = steps[path] else { return }
+        guard let old = steps[path], !isResult(path) else { return }
         undo.append((path, old))
         put(path, nil)
         if forgotten.insert(path).inserted { forgottenNow.append(path) }
+    }
+
+    // The step that gave the run its output is read once more, when everything else has ended: also where it was in a loop.
+    private func isResult(_ path: StepPath) -> Bool {
+        if case .succeeded(let result) = run.root?.ending { path == result } else { false }
     }
 
     private mutating func unforget(downTo count: Int) {
@@ -173,7 +179,20 @@ public struct Frame: Sendable {
         for path in steps.keys.filter({ $0.text.hasPrefix(prefix) }).sorted() { forget(path) }
     }
 
-    mutating func forgetItems(of loop: StepPath) { items.removeValue(forKey: loop) }
+    mutating func forgetItems(of loop: StepPath) {
+        if let old = items.removeValue(forKey: loop) { undoItems.append((loop, old)) }
+    }
+
+    private mutating func takeBack(steps: Int, items count: Int) {
+        for (path, facts) in undo[steps...].reversed() { put(path, facts) }
+        for (loop, slices) in undoItems[count...].reversed() { items[loop] = slices }
+        clearUndo()
+    }
+
+    private mutating func clearUndo() {
+        undo.removeAll(keepingCapacity: true)
+        undoItems.removeAll(keepingCapacity: true)
+    }
 
     mutating func set(_ path: StepPath, _ facts: StepFacts) {
         undo.append((path, steps[path]))
@@ -189,7 +208,7 @@ public struct Frame: Sendable {
     }
 
     mutating func begin(at moment: Timestamp) {
-        undo.removeAll(keepingCapacity: true)
+        clearUndo()
         forgottenNow.removeAll(keepingCapacity: true)
         commands = []
         agenda = []
@@ -203,6 +222,7 @@ public struct Frame: Sendable {
     // Where a decision was before it looked at the next thing.
     struct Mark {
         let undo: Int
+        let undoItems: Int
         let commands: Int
         let agenda: Int
         let readied: Int
@@ -213,13 +233,13 @@ public struct Frame: Sendable {
 
     var mark: Mark {
         Mark(
-            undo: undo.count, commands: commands.count, agenda: agenda.count, readied: readied.count, run: run,
-            iterationsMade: iterationsMade, forgotten: forgottenNow.count)
+            undo: undo.count, undoItems: undoItems.count, commands: commands.count, agenda: agenda.count, readied: readied.count,
+            run: run, iterationsMade: iterationsMade, forgotten: forgottenNow.count)
     }
 
     // Takes back what came after the mark, keeps what came before it, and leaves the agenda from `next` on for later.
     mutating func suspend(at mark: Mark, before next: Int) -> [Command] {
-        for (path, facts) in undo[mark.undo...].reversed() { put(path, facts) }
+        takeBack(steps: mark.undo, items: mark.undoItems)
         run = mark.run
         readied.removeLast(readied.count - mark.readied)
         commands.removeLast(commands.count - mark.commands)
@@ -232,7 +252,7 @@ public struct Frame: Sendable {
 
     // Goes on from there.
     mutating func proceed() {
-        undo.removeAll(keepingCapacity: true)
+        clearUndo()
         forgottenNow.removeAll(keepingCapacity: true)
         commands = []
         agenda = agendaBefore
@@ -242,8 +262,7 @@ public struct Frame: Sendable {
     }
 
     mutating func rollBack() {
-        for (path, facts) in undo.reversed() { put(path, facts) }
-        undo.removeAll(keepingCapacity: true)
+        takeBack(steps: 0, items: 0)
         if let runBefore { run = runBefore }
         iterationsMade = iterationsMadeBefore
         unforget(downTo: 0)
@@ -253,7 +272,7 @@ public struct Frame: Sendable {
     }
 
     mutating func commit() -> [Command] {
-        undo.removeAll(keepingCapacity: true)
+        clearUndo()
         runBefore = nil
         defer { commands = [] }
         return commands

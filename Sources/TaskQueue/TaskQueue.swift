@@ -191,7 +191,8 @@ public enum TaskQueue {
 
     /// Gives back what the session holds without knowing it: tasks of a claim whose answer was lost.
     ///
-    /// Call it after an exchange that failed, before the next one. Without it such tasks would stay leased for as long as the session lives.
+    /// Call it after an exchange that failed, before the next one, and again from time to time: the server may still be at the claim. Without
+    /// it such tasks would stay leased for as long as the session lives.
     ///
     /// - Parameter known: the fences of everything that this worker is working on or has to report.
     /// - Returns: how many tasks were given back.

@@ -12,8 +12,7 @@ extension Worker {
             var connection: PostgresConnection?
             var idle = IdleWait(longest: configuration.pollInterval)
             var failures = 0
-            // After a failure nobody knows whether the last claim was carried out.
-            var mayHoldStrays = false
+            var strays = StrayLooks()
             while !(state.isDraining && state.isIdle), !Task.isCancelled {
                 let session: SessionID
                 let outcomes: [SettledTask]
@@ -32,10 +31,10 @@ extension Worker {
                 }
                 do throws(TaskQueueError) {
                     let open = try await opened(&connection)
-                    if mayHoldStrays {
+                    if strays.isDue(at: .now) {
                         let known = state.knownFences + outcomes.map(\.fence)
                         let released = try await TaskQueue.releaseStrays(session, known: known, on: open)
-                        mayHoldStrays = false
+                        strays.noteLook(at: .now)
                         if released > 0 { log.notice("Gave back tasks of a claim whose answer was lost", metadata: [.count: "\(released)"]) }
                     }
                     let (kept, claimed) = try await exchange(session, outcomes, room, on: open)
@@ -55,7 +54,7 @@ extension Worker {
                     case .unknownNamespace, .unavailable:
                         state.putBack(outcomes)
                         state.lookForTasks()
-                        mayHoldStrays = true
+                        strays.noteFailure(at: .now)
                         failures += 1
                         log.warning("The queue could not be asked; trying again", metadata: [.error: "\(error)", .count: "\(failures)"])
                         metrics.count(.postgresErrors, error.reason)
@@ -170,6 +169,27 @@ struct IdleWait {
     }
 
     mutating func reset() { current = .milliseconds(100) }
+}
+
+/// When to look for tasks that the session holds without knowing it. After a failure nobody knows whether the last claim was carried out, and the
+/// server may still be at it, for whatever time: so one look is not enough (`sql/models/lease.pml`), but each may be later than the one before.
+struct StrayLooks {
+    private static let shortest: Duration = .seconds(1)
+    private static let longest: Duration = .seconds(300)
+    private var next: ContinuousClock.Instant?
+    private var pause = StrayLooks.shortest
+
+    mutating func noteFailure(at now: ContinuousClock.Instant) {
+        next = now
+        pause = Self.shortest
+    }
+
+    func isDue(at now: ContinuousClock.Instant) -> Bool { next.map { $0 <= now } ?? false }
+
+    mutating func noteLook(at now: ContinuousClock.Instant) {
+        next = now + pause
+        pause = min(pause * 2, Self.longest)
+    }
 }
 
 /// How long to wait after failures in a row before the database is asked again.

@@ -106,6 +106,7 @@ extension EndToEnd {
             WrongUse("deploy/prove", ["kill", "--minutes", "long"], "long"),
             WrongUse("deploy/prove", ["kill", "--count", "3"], "--count"),
             WrongUse("deploy/prove", ["fuzz", "--fast"], "--fast"),
+            WrongUse("deploy/prove", ["models", "--seed", "3"], "--seed"),
             WrongUse("deploy/install-packages", ["--all"], "--all"),
             WrongUse("deploy/check-deployment", ["--all"], "--all"),
             WrongUse("deploy/embed-sql", ["--all"], "--all"),

@@ -232,6 +232,21 @@ import WorkflowModel
         #expect(story.status("busy") == .cancelled)
     }
 
+    @Test("`succeed` in a loop gives the run its value, also when other work of the loop ends later")
+    func succeedInLoop() throws {
+        let body: [Step] = [
+            .agent("busy"), .agent("first"), .verb("done", .succeed(["n": "${{ item }}"]), needs: ["first"]),
+        ]
+        var story = try Story.started(.steps([.block("each", .graph(body), loop: .each([7, 8])), .agent("never")]))
+        try story.claim("each[0].busy")
+        try story.succeed("each[0].first")
+        #expect(story.ending == nil)
+        try story.succeed("each[0].busy")
+        #expect(story.ending?.status == .succeeded)
+        #expect(story.output == ["n": 7])
+        #expect(story.status("each") == .cancelled)
+    }
+
     @Test("`validate` fails with every violation, and passes the value on")
     func validate() throws {
         let schema: JSONValue = ["type": "object", "required": ["a", "b"], "properties": ["a": ["type": "string"]]]

@@ -213,6 +213,20 @@ import WorkflowModel
         #expect(story.output == .int(15 * 15 * 105))
     }
 
+    @Test("a decision that has to ask is taken back whole: the collection of a loop that it ended is there again")
+    func asksOnce() throws {
+        var story = try Story.started(
+            .steps([
+                .agent("early"), .agent("a", loop: .each([5]), output: "${{ item }}"), .set("late", "${{ steps.early.output }}"),
+            ]))
+        try story.succeed("early", "kept")
+        // A frame that knows nothing asks for the item, and in the next step for what `early` gave.
+        try story.settle("a[0]", .succeeded, output: 1)
+        try story.store.fold(sources: [.asked])
+        #expect(story.output == "kept")
+        #expect(story.step("a[0]")?.output?.value == 5)
+    }
+
     @Test("a frame does not grow with the iterations that are over")
     func bounded() throws {
         let items = JSONValue.array((0..<600).map { .int($0) })

@@ -216,6 +216,20 @@ import WorkflowModel
             #expect(story.step(path)?.attempts == attempts)
         }
     }
+
+    @Test("the policy is asked about the attempt's failure, never about that of the block which catches it")
+    func caughtFailure() throws {
+        let entry = RetryEntry(on: ["custom"], maxAttempts: 3, backoff: .none)
+        let handler = Block.steps([.verb("no", .fail(Failing(message: "no", code: "E_NO")))])
+        var story = try Story.started(.steps([.agent("a", retry: entry, onError: .catch(handler))]))
+        try story.fail("a", .custom)
+        #expect(story.ready == ["a"])
+        #expect(story.status("a/catch.no") == nil)
+        try story.fail("a", .clientError)
+        #expect(story.attempts("a") == [.failed, .failed])
+        #expect(story.step("a")?.failure?.type == .custom)
+        #expect(story.ending?.failure?.code == "E_NO")
+    }
 }
 
 @Suite struct LossTests {

@@ -235,6 +235,30 @@ struct ProtocolTests {
         try await cluster.expectClean()
     }
 
+    @Test("a claim that is committed after its worker has looked for strays is given back by the next look, and what the worker knows is not")
+    func strays() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(Self.chain)
+        for n: Int64 in 0..<2 { _ = try await cluster.submit("chain", input: ["n": .int(n)]) }
+        let session = try await cluster.register()
+        let known = try await cluster.claim(session, upTo: 1).map(\.fence)
+        // The server is still at a claim whose worker has lost the connection.
+        let server = try await cluster.database.connect()
+        _ = try await server.query("begin")
+        let unknown = try await cluster.claim(session, on: server)
+        let early = try await TaskQueue.releaseStrays(session, known: known, on: cluster.connection)
+        _ = try await server.query("commit")
+        let late = try await TaskQueue.releaseStrays(session, known: known, on: cluster.connection)
+        #expect(known.count == 1 && unknown.count == 1 && early == 0 && late == 1)
+        try await cluster.fold()
+        try await cluster.work(session)
+        let released = try await cluster.count("select count(*) from skein.attempt where status = 'released'")
+        #expect(released == 1)
+        let leased = try await cluster.texts("select fence::text from skein.task where state = 'leased'")
+        #expect(leased == known.map { "\($0.rawValue)" })
+        try await cluster.expectClean()
+    }
+
     @Test("two coordinators and two workers share the work of many runs")
     func concurrency() async throws {
         let cluster = try await Cluster.start()

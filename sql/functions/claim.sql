@@ -85,7 +85,8 @@ end
 $$;
 
 -- Gives back what the session holds without knowing it: the tasks of a claim whose answer was lost. p_known are the fences of all
--- that the worker is working on or has yet to report. Needed only after a failure, so it may look through the table.
+-- that the worker is working on or has yet to report. Needed only after a failure, so it may look through the table; and then again from time
+-- to time: a claim whose connection is gone may be committed after the look.
 create or replace function skein.release_strays_v1(p_session_id bigint, p_known bigint[]) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

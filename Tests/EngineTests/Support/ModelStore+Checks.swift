@@ -215,16 +215,15 @@ extension ModelStore {
         }
     }
 
-    // I15: no attempt that the policy grants is kept back.
-    private func checkExhausted(_ record: StepRecord, _ outcome: TaskOutcome) throws(Violation) {
-        let node = program.nodes[record.node]
-        guard record.settled.status == .failed, outcome.status != .lost, !outcome.task.isUnwanted, let failure = record.settled.failure,
-            let index = Self.retryIndex(node.retry.entries, for: failure)
-        else { return }
-        let policy = node.retry.entries[index]
+    // I15: no attempt that the policy grants is kept back. The failure is the attempt's: where it is being caught, the step may have
+    // another one in the end.
+    private func checkExhausted(_ failure: Failure, of outcome: TaskOutcome) throws(Violation) {
+        let entries = try node(outcome.path).retry.entries
+        guard outcome.status != .lost, !outcome.task.isUnwanted, let index = Self.retryIndex(entries, for: failure) else { return }
+        let policy = entries[index]
         let counts = outcome.task.retryCounts
         guard policy.maxElapsed != nil || (index < counts.count ? counts[index] : 0) + 1 >= policy.maxAttempts else {
-            throw Violation("I15", "\(record.path) is not tried again, although its policy grants it")
+            throw Violation("I15", "\(outcome.path) is not tried again, although its policy grants it")
         }
     }
 
@@ -232,26 +231,36 @@ extension ModelStore {
     func checkSuccessor(of outcome: TaskOutcome, _ commands: [Command]) throws(Violation) {
         var successors = 0
         var attempts = 0
+        var settling: Failure?
+        var recorded: Failure?
+        var isCaught = false
         for command in commands {
             switch command {
             case .requeue(let path, _), .backOff(let path, _, _): if path == outcome.path { successors += 1 }
             case .recordStep(let record):
                 guard record.path == outcome.path else { continue }
                 successors += 1
-                try checkExhausted(record, outcome)
-                if record.attempt?.fence == outcome.fence { attempts += 1 }
+                if record.attempt?.fence == outcome.fence {
+                    attempts += 1
+                    settling = record.settled.failure
+                }
             case .recordAttempt(let record):
-                if record.path == outcome.path, record.outcome.fence == outcome.fence { attempts += 1 }
+                if record.path == outcome.path, record.outcome.fence == outcome.fence {
+                    attempts += 1
+                    recorded = record.outcome.failure
+                }
             // Its failure is being caught; the block that does it may be over with it.
             case .keep(let path, _, .caught(let caught)) where path == outcome.path:
                 let ends = commands.contains { if case .recordStep(let record) = $0 { record.path == outcome.path } else { false } }
                 let isFirst = caught.block.live == 1 && caught.block.ending == nil
+                if isFirst { isCaught = true }
                 if !ends, isFirst { successors += 1 }
             case .enqueue, .wake, .dequeue, .tellWorker, .setTimer, .removeTimer, .keepItems, .startChild, .cancelChild, .wait, .endWait,
                 .consume, .refuse, .dropEvent, .emit, .chain, .keep, .drop, .recordEvent, .end:
                 continue
             }
         }
+        if let failure = isCaught ? recorded : settling { try checkExhausted(failure, of: outcome) }
         guard successors == 1 else { throw Violation("I12", "\(outcome.path) \(outcome.status) leads to \(successors) things") }
         guard attempts == 1 else { throw Violation("I12", "the attempt of \(outcome.path) is in the history \(attempts) times") }
     }

@@ -180,7 +180,7 @@ extension ModelStore {
         return try decide(input, &frame, &locked, reading: &tables)
     }
 
-    // Each round teaches the frame something new; a definition needs no more than so many.
+    // Each round teaches the frame something new, and nothing twice; a definition needs no more than so many.
     private static let roundLimit = 400
 
     private func decide(
@@ -189,6 +189,7 @@ extension ModelStore {
         // What was decided before it had to be written.
         var before: [Command] = []
         var isSuspended = false
+        var asked = MissingFacts()
         for _ in 0..<Self.roundLimit {
             do throws(Rejection) {
                 let commands = try isSuspended ? Engine.proceed(&frame) : Engine.decide(&frame, input, at: now)
@@ -207,6 +208,8 @@ extension ModelStore {
                 case .wrongPhase, .alreadyEnded, .unknownStep, .alreadySettled, .staleTask: return .refused(error)
                 }
                 if missing.isEmpty { throw Violation("questions", "the engine asked for nothing") }
+                if asked.overlaps(missing) { throw Violation("questions", "the engine asked twice: \(missing) for \(input)") }
+                asked.formUnion(missing)
                 if missing.input { frame.add(input: runInput) }
                 var facts: [(StepPath, StepFacts)] = []
                 for path in missing.steps.union(missing.lockedTasks) {
@@ -240,5 +243,22 @@ extension ModelStore {
             }
         }
         throw Violation("questions", "the engine asked again and again for \(input)")
+    }
+}
+
+extension MissingFacts {
+    fileprivate func overlaps(_ other: MissingFacts) -> Bool {
+        (input && other.input) || !steps.isDisjoint(with: other.steps) || !lockedTasks.isDisjoint(with: other.lockedTasks)
+            || !liveUnder.isDisjoint(with: other.liveUnder) || !results.isDisjoint(with: other.results)
+            || items.contains { loop, numbers in other.items[loop].map { !numbers.isDisjoint(with: $0) } ?? false }
+    }
+
+    fileprivate mutating func formUnion(_ other: MissingFacts) {
+        input = input || other.input
+        steps.formUnion(other.steps)
+        lockedTasks.formUnion(other.lockedTasks)
+        liveUnder.formUnion(other.liveUnder)
+        results.formUnion(other.results)
+        items.merge(other.items) { $0.union($1) }
     }
 }

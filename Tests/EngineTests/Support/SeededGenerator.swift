@@ -34,10 +34,13 @@ enum Seeds {
         ProcessInfo.processInfo.environment["SKEIN_SEEDS"].flatMap { Int($0) } ?? standard
     }
 
+    /// The seed to begin with, so that further runs try others.
+    static let first = ProcessInfo.processInfo.environment["SKEIN_FIRST_SEED"].flatMap { UInt64($0) } ?? 0
+
     /// The seeds in chunks: one test case a chunk, so that they spread over the cores and the report stays short.
     static func chunks(standard: Int, of size: Int = 50) -> [ClosedRange<UInt64>] {
         if let given { return [given...given] }
         let count = count(standard: standard)
-        return stride(from: 0, to: count, by: size).map { UInt64($0)...UInt64(min($0 + size, count) - 1) }
+        return stride(from: 0, to: count, by: size).map { first + UInt64($0)...first + UInt64(min($0 + size, count) - 1) }
     }
 }
