@@ -60,6 +60,10 @@ let package = Package(
             name: "RunStore",
             dependencies: ["WorkflowModel", "Expressions", "JSONSchema", "Postgres", "Definitions", "TaskQueue", "Engine", .crypto]),
 
+        // Floor 5 as well: the protocol under a simulator on a database that behaves like PostgreSQL.
+        .target(
+            name: "Simulation", dependencies: ["WorkflowModel", "Expressions", "Engine"]),
+
         // Floor 6: the services of the two binaries.
         .target(
             name: "Coordination",
@@ -110,7 +114,7 @@ let package = Package(
             name: "skein-bench",
             dependencies: [
                 "WorkflowModel", "Patterns", "Expressions", "JSONSchema", "Definitions", "EmbeddedPostgres", "Postgres", "Programs", "Schema",
-                .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1,
+                .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
             ]),
 
         // Tests, from the bottom up.
@@ -122,12 +126,15 @@ let package = Package(
         .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema", "Patterns", "WorkflowModel"]),
         .testTarget(name: "SchemaTests", dependencies: ["Schema", "Postgres", "PostgresTestKit"]),
         .testTarget(name: "DefinitionsTests", dependencies: ["Definitions", "WorkflowModel"], exclude: ["Fixtures"]),
-        .testTarget(name: "EngineTests", dependencies: ["Engine", "Definitions", "Expressions", "WorkflowModel"]),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Simulation", "Definitions", "Expressions", "WorkflowModel"]),
         .testTarget(
             name: "AgentCallsTests", dependencies: ["AgentCalls", "Telemetry", "WorkflowModel", .nioCore, .nioHTTP1, .nioPosix]),
         .testTarget(
             name: "RunStoreTests",
             dependencies: ["RunStore", "TaskQueue", "Engine", "Definitions", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Simulation", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
         .testTarget(
             name: "AdminAPITests",
             dependencies: [

@@ -21,6 +21,7 @@ extension Coordinator {
                 } else {
                     open = try await PostgresConnection.connect(configuration.database)
                     connection = open
+                    store.forgetFrames()
                 }
                 let clock = ContinuousClock()
                 let begun = clock.now

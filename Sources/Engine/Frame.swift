@@ -19,8 +19,9 @@ public struct Frame: Sendable {
     // Results of loops that expressions of this transaction read, and loops of which every live row is known until its commit.
     private var results: [StepPath: LoopResults] = [:]
     private var knownUnder: Set<StepPath> = []
-    // What was forgotten in this transaction: its rows are still to be written.
-    private var forgotten: Set<StepPath> = []
+    // What was forgotten in this transaction, as it was. Its rows are still to be written: whoever asks the tables finds them as they
+    // were before, so until the commit nobody has to ask.
+    private var forgotten: [StepPath: StepFacts] = [:]
     private var forgottenNow: [StepPath] = []
     // What a decision that is under way has changed, so that it can be taken back.
     private var undo: [(StepPath, StepFacts?)] = []
@@ -80,7 +81,7 @@ public struct Frame: Sendable {
         iterationsMade = 0
         if !results.isEmpty { results = [:] }
         if !knownUnder.isEmpty { knownUnder = [] }
-        if !forgotten.isEmpty { forgotten = [] }
+        if !forgotten.isEmpty { forgotten = [:] }
         for (path, slices) in items where slices.count > Self.slicesPerLoop {
             // Iterations begin in order, so the highest numbers are those in use.
             let kept = slices.keys.sorted().suffix(Self.slicesPerLoop)
@@ -97,7 +98,7 @@ public struct Frame: Sendable {
         add(
             facts.filter { path, _ in
                 switch steps[path] {
-                case nil: !forgotten.contains(path)
+                case nil: forgotten[path] == nil
                 case .task(let task): task.phase == .unknown
                 case .notStarted, .live, .settled: false
                 }
@@ -118,7 +119,7 @@ public struct Frame: Sendable {
 
     /// What is known of a step; nil when somebody has to look.
     func facts(of path: StepPath) -> StepFacts? {
-        steps[path] ?? (isComplete || (!knownUnder.isEmpty && isLiveKnown(path)) ? .notStarted : nil)
+        steps[path] ?? forgotten[path] ?? (isComplete || (!knownUnder.isEmpty && isLiveKnown(path)) ? .notStarted : nil)
     }
 
     // Whether every live row in the loop is known.
@@ -162,7 +163,7 @@ public struct Frame: Sendable {
         guard let old = steps[path], !isResult(path) else { return }
         undo.append((path, old))
         put(path, nil)
-        if forgotten.insert(path).inserted { forgottenNow.append(path) }
+        if forgotten.updateValue(old, forKey: path) == nil { forgottenNow.append(path) }
     }
 
     // The step that gave the run its output is read once more, when everything else has ended: also where it was in a loop.
@@ -171,7 +172,7 @@ public struct Frame: Sendable {
     }
 
     private mutating func unforget(downTo count: Int) {
-        while forgottenNow.count > count { forgotten.remove(forgottenNow.removeLast()) }
+        while forgottenNow.count > count { forgotten.removeValue(forKey: forgottenNow.removeLast()) }
     }
 
     mutating func forgetIterations(of loop: StepPath) {

@@ -1,4 +1,5 @@
-// What this coordinator knew of a run after its last fold. It is used only when the run's revision is still the same.
+// What this coordinator knew of a run after its last fold. It is used only when the run's revision is still the same, and the database: one
+// that was promoted while it lagged behind counts its revisions again.
 
 package import Engine
 import Synchronization
@@ -16,6 +17,7 @@ package final class FrameCache: Sendable {
         var entries: [RunID: Entry] = [:]
         var weight = 0
         var clock: UInt64 = 0
+        var generation = 0
     }
 
     private let state = Mutex(State())
@@ -33,11 +35,26 @@ package final class FrameCache: Sendable {
         }
     }
 
+    /// Counts how often everything was forgotten: to be looked at before a transaction begins, and handed to `put` after it.
+    package var generation: Int { state.withLock { $0.generation } }
+
+    /// Forgets everything: the database may be another one from now on, in which these revisions are still to come.
+    package func forgetAll() {
+        state.withLock { state in
+            state.entries.removeAll()
+            state.weight = 0
+            state.generation += 1
+        }
+    }
+
     /// Keeps a frame as of a revision. When there is no room, the half that was used longest ago goes.
-    package func put(_ id: RunID, revision: Int64, _ frame: Frame) {
+    ///
+    /// - Parameter generation: what it was before the transaction began. When everything was forgotten since, the frame is, too.
+    package func put(_ id: RunID, revision: Int64, _ frame: Frame, generation: Int) {
         let weight = frame.weight
         guard weight <= weightLimit / 4 else { return }
         state.withLock { state in
+            guard state.generation == generation else { return }
             state.clock += 1
             if let old = state.entries.updateValue(Entry(revision: revision, frame: frame, weight: weight, age: state.clock), forKey: id) {
                 state.weight -= old.weight

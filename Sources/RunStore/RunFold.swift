@@ -96,6 +96,10 @@ struct RunFold: Sendable {
 struct FoldResult: Sendable {
     var report = FoldReport()
     var folds: [RunFold] = []
+    // How often the coordinator had forgotten everything when the transaction began.
+    let generation: Int
+
+    init(generation: Int) { self.generation = generation }
 
     mutating func count(_ runs: [RunChange], _ changes: ChangeSet) {
         report.stepsSettled = changes.steps.count + changes.written
@@ -121,7 +125,7 @@ struct FoldResult: Sendable {
             // In place: a copy of the frame would cost as much as the run is long.
             folds[index].frame.committed()
             // A new run's row has revision 0.
-            store.frames.put(folds[index].change.id, revision: folds[index].revision + 1, folds[index].frame)
+            store.frames.put(folds[index].change.id, revision: folds[index].revision + 1, folds[index].frame, generation: generation)
         }
         return report
     }

@@ -28,6 +28,10 @@ extension RunStore {
         }
     }
 
+    /// Forgets what earlier folds have left behind. To be called whenever the connection to the database is a new one: it may lead to a
+    /// standby that was promoted without the last commits, and counts the revisions of its runs again.
+    public func forgetFrames() { frames.forgetAll() }
+
     private func bisect(
         _ ids: ArraySlice<RunID>, _ error: PostgresError, on connection: PostgresConnection
     ) async throws(PostgresError) -> FoldReport {
@@ -82,7 +86,7 @@ extension RunStore {
         _ locked: Rows, limit: Int, _ attempt: FoldAttempt, on db: isolated PostgresConnection
     ) throws(PostgresError) -> FoldResult {
         let counts = locked[0]
-        guard counts.int32(0) > 0 else { return FoldResult() }
+        guard counts.int32(0) > 0 else { return FoldResult(generation: frames.generation) }
         let now = Timestamp(microseconds: counts.timestamp(4))
         let hasOutcomes = counts.int32(1) > 0
         let hasOrders = counts.int32(2) > 0
@@ -97,7 +101,7 @@ extension RunStore {
         let versions = try programs.load(
             locked.map { VersionID($0.int64(2)) } + locked.flatMap { Self.calleeIDs($0.textOrNull(19)).map(\.1) }, on: db)
 
-        var result = FoldResult()
+        var result = FoldResult(generation: frames.generation)
         var changes = ChangeSet()
         var folds: [RunFold] = []
         folds.reserveCapacity(locked.count)

@@ -112,7 +112,7 @@ extension RunStore {
         for row in answers[1] { resolved[Int(row.int32(0))] = .some(row.int64OrNull(1).map { VersionID($0) }) }
         let versions = try programs.load(resolved.values.compactMap { $0 }, on: db)
 
-        var result = SubmitResult(answers: requests.map { _ in .unknownWorkflow })
+        var result = SubmitResult(answers: requests.map { _ in .unknownWorkflow }, fold: FoldResult(generation: frames.generation))
         var candidates: [Candidate] = []
         var random = SystemRandomNumberGenerator()
         for (place, request) in requests.enumerated() {
@@ -220,7 +220,7 @@ private struct Candidate {
 /// What a submit leaves behind when its transaction has committed.
 private struct SubmitResult: Sendable {
     var answers: [SubmitAnswer]
-    var fold = FoldResult()
+    var fold: FoldResult
 
     func finished(by store: RunStore) -> [SubmitAnswer] {
         _ = fold.finished(by: store)

@@ -28,10 +28,18 @@ struct BenchAPI: Sendable {
 
     /// Starts one run; its id.
     func start(_ workflow: String, input: JSONValue) async throws -> String {
-        let answer = try await request("POST", "/api/v1/runs", body: (["workflow": .string(workflow), "input": input] as JSONValue).compactText)
+        let answer = try await request(
+            "POST", "/api/v1/runs", body: (["workflow": .string(workflow), "input": input] as JSONValue).compactText)
         guard let id = try JSONValue(parsing: answer, limits: JSONLimits(bytes: 1 << 26, depth: 100))["run_id"]?.stringValue else {
             throw BenchError(description: String(answer.prefix(500)))
         }
         return id
+    }
+
+    /// Starts runs by one request; they are durable when it returns.
+    func submit(_ workflow: String, count: Int) async throws {
+        let run: JSONValue = ["workflow": .string(workflow), "input": [:]]
+        let body: JSONValue = ["runs": .array(Array(repeating: run, count: count))]
+        _ = try await request("POST", "/api/v1/runs:batch", body: body.compactText)
     }
 }

@@ -35,16 +35,26 @@ struct ProcessTable {
         return entry.own + entry.ended + entries.values.filter { $0.parent == root }.reduce(0) { $0 + $1.own }
     }
 
-    static func residentBytes(of id: Int32) -> Double { statusBytes(of: id, "VmRSS:") }
+    /// The time that all threads of a process have run, to the nanosecond. Threads that have ended are not in it.
+    static func fineSeconds(of id: Int32) -> Double {
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/task")) ?? []
+        let nanoseconds = threads.reduce(0.0) { sum, thread in
+            let text = (try? String(contentsOfFile: "/proc/\(id)/task/\(thread)/schedstat", encoding: .utf8)) ?? ""
+            return sum + (text.split(separator: " ").first.flatMap { Double($0) } ?? 0)
+        }
+        return nanoseconds / 1e9
+    }
+
+    static func residentMebibytes(of id: Int32) -> Double { statusMebibytes(of: id, "VmRSS:") }
 
     /// The most that was resident since the process began, or since `forgetPeak`.
-    static func peakResidentBytes(of id: Int32) -> Double { statusBytes(of: id, "VmHWM:") }
+    static func peakMebibytes(of id: Int32) -> Double { statusMebibytes(of: id, "VmHWM:") }
 
     static func forgetPeak(of id: Int32) { try? "5".write(toFile: "/proc/\(id)/clear_refs", atomically: false, encoding: .utf8) }
 
-    private static func statusBytes(of id: Int32, _ key: String) -> Double {
+    private static func statusMebibytes(of id: Int32, _ key: String) -> Double {
         let status = (try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)) ?? ""
         let line = status.split(separator: "\n").first { $0.hasPrefix(key) } ?? ""
-        return (line.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? 0) * 1024
+        return (line.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? 0) / 1024
     }
 }

@@ -9,10 +9,10 @@ struct SkeinBench: AsyncParsableCommand {
         commandName: "skein-bench",
         abstract: "Measures Skein on this machine, and feeds it inputs that hurt.",
         discussion: """
-            Without a subcommand a whole cluster is measured: skein-bench --workloads W1,W2 --json. Its options are in \
-            skein-bench cluster --help.
+            Without a subcommand a whole cluster is measured beside its targets: skein-bench --workloads W1,W2 --json, or \
+            skein-bench --check. Its options, and what the workloads are, are in skein-bench cluster --help.
             """,
-        subcommands: [ClusterCommand.self, ExpressionsCommand.self, FuzzCommand.self],
+        subcommands: [ClusterCommand.self, CurveCommand.self, ScaleCommand.self, ExpressionsCommand.self, FuzzCommand.self],
         defaultSubcommand: ClusterCommand.self)
 
     static func main() async { await CommandLineEntry.run(Self.self) }

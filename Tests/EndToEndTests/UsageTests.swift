@@ -85,14 +85,16 @@ extension EndToEnd {
             WrongUse("skein", ["expr", "1", "2"], "2"),
             WrongUse("skein", ["expr", "1", "--dta", "x"], "--data"),
 
-            WrongUse("skein-bench", ["--workloads", "W9"], "w9"),
+            WrongUse("skein-bench", ["--workloads", "W10"], "W10"),
             WrongUse("skein-bench", ["--workers", "many"], "--workers"),
             WrongUse("skein-bench", ["--workers"], "--workers"),
             WrongUse("skein-bench", ["--w3-steps", "none"], "--w3-steps"),
             WrongUse("skein-bench", ["--fast"], "--fast"),
             WrongUse("skein-bench", ["--w1-runs", "0"], "--w1-runs"),
-            WrongUse("skein-bench", ["cluster", "--w6-items", "1000,"], "--w6-items"),
-            WrongUse("skein-bench", ["cluster", "--w7-joins", "0"], "--w7-joins"),
+            WrongUse("skein-bench", ["cluster", "--w8-items", "1000,"], "--w8-items"),
+            WrongUse("skein-bench", ["cluster", "--w9-joins", "0"], "--w9-joins"),
+            WrongUse("skein-bench", ["curve", "--workers", "0"], "--workers"),
+            WrongUse("skein-bench", ["scale", "--steps", "0"], "--steps"),
             WrongUse("skein-bench", ["fuzz", "--count", "0"], "--count"),
             WrongUse("skein-bench", ["fuzz", "--targets", "minds"], "minds"),
             WrongUse("skein-bench", ["expressions", "extra"], "extra"),
@@ -158,7 +160,7 @@ extension EndToEnd {
         @Test("help is on standard output, names every option, and exits with 0", arguments: [
             ["skein"], ["skein", "run"], ["skein", "run", "start"], ["skein", "run", "watch"], ["skein", "workflow"], ["skein", "dev"],
             ["skein-coordinator"], ["skein-worker"], ["skein-bench"],
-            ["skein-bench", "cluster"], ["skein-bench", "fuzz"], ["skein-bench", "expressions"], ["skein", "expr"],
+            ["skein-bench", "cluster"], ["skein-bench", "curve"], ["skein-bench", "scale"], ["skein-bench", "fuzz"], ["skein-bench", "expressions"], ["skein", "expr"],
         ])
         func help(_ words: [String]) async throws {
             let run = try await ProgramRun.of(words[0], words.dropFirst() + ["--help"])

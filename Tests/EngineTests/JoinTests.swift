@@ -1,6 +1,7 @@
 // Fork and join: every policy, what failures and deadlines do, and what becomes of the losers.
 
 import Engine
+import Simulation
 import Testing
 import WorkflowModel
 

@@ -1,6 +1,7 @@
 // What the engine refuses, and that a refusal leaves no trace.
 
 import Engine
+import Simulation
 import Testing
 import WorkflowModel
 

@@ -1,6 +1,7 @@
 // Thousands of random runs. Every decision of theirs is checked against the promises; the output against a plain evaluation.
 
 import Engine
+import Simulation
 import Testing
 import WorkflowModel
 

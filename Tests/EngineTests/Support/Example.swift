@@ -3,6 +3,7 @@
 import Definitions
 import Engine
 import Foundation
+import Simulation
 import Testing
 import WorkflowModel
 

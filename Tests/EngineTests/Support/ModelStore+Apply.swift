@@ -1,6 +1,7 @@
 // What the commands of a decision do to the tables, and what they must never do.
 
 import Engine
+import Simulation
 import WorkflowModel
 
 extension ModelStore {

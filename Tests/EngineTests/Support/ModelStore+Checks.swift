@@ -2,6 +2,7 @@
 
 import Engine
 import Expressions
+import Simulation
 import WorkflowModel
 
 extension ModelStore {

@@ -1,6 +1,7 @@
 // The fold of the model store: what is due becomes decisions, and decisions become rows, in one transaction.
 
 import Engine
+import Simulation
 import WorkflowModel
 
 extension ModelStore {
@@ -193,8 +194,7 @@ extension ModelStore {
         for _ in 0..<Self.roundLimit {
             do throws(Rejection) {
                 let commands = try isSuspended ? Engine.proceed(&frame) : Engine.decide(&frame, input, at: now)
-                // What this transaction has written is read by its later questions.
-                tables.writeHistory(commands)
+                tables.unwritten += commands
                 return .commands(before + commands)
             } catch {
                 let missing: MissingFacts
@@ -203,13 +203,18 @@ extension ModelStore {
                 case .suspended(let commands, let facts):
                     before += commands
                     isSuspended = true
-                    tables.writeHistory(commands)
+                    tables.unwritten += commands
                     missing = facts
                 case .wrongPhase, .alreadyEnded, .unknownStep, .alreadySettled, .staleTask: return .refused(error)
                 }
                 if missing.isEmpty { throw Violation("questions", "the engine asked for nothing") }
                 if asked.overlaps(missing) { throw Violation("questions", "the engine asked twice: \(missing) for \(input)") }
                 asked.formUnion(missing)
+                // As in the store: what was decided is written at the end, or when its results are read.
+                if !missing.results.isEmpty {
+                    tables.writeHistory(tables.unwritten)
+                    tables.unwritten = []
+                }
                 if missing.input { frame.add(input: runInput) }
                 var facts: [(StepPath, StepFacts)] = []
                 for path in missing.steps.union(missing.lockedTasks) {

@@ -1,6 +1,7 @@
 // The promises that hold after every fold.
 
 import Engine
+import Simulation
 import WorkflowModel
 
 extension ModelStore {

@@ -1,6 +1,7 @@
 // The tables of one run in memory, with the rules by which workers, orders and folds may change them.
 
 import Engine
+import Simulation
 import WorkflowModel
 
 /// A store that behaves like the real one. Whatever breaks a promise is thrown as a `Violation`.
@@ -101,6 +102,8 @@ struct ModelStore {
     var run: RunFacts
     var ending: RunEnding?
     var told: Set<StepPath> = []
+    // What a fold has decided and not written yet.
+    var unwritten: [Command] = []
     // Everything that ever had a row as a task or live step.
     var begun: Set<StepPath> = []
 

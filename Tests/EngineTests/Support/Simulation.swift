@@ -1,6 +1,7 @@
 // One run under a random definition, random workers and a virtual clock, until nothing moves any more.
 
 import Engine
+import Simulation
 import WorkflowModel
 
 struct Simulation {

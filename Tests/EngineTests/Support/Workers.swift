@@ -1,6 +1,7 @@
 // The workers of a simulated run: careless, mortal, and sometimes late.
 
 import Engine
+import Simulation
 import WorkflowModel
 
 /// What workers, operators and coordinators of this run are like, in percent.

@@ -1,11 +1,12 @@
 // Agents that always give the same answer to the same question, and a plain evaluation of a definition that knows nothing of the engine.
 
 import Expressions
-import WorkflowModel
+package import WorkflowModel
 
 /// An agent whose answer depends on the step and on what it was given, and on nothing else.
-enum DeterministicAgent {
-    static func answer(_ path: StepPath, _ input: JSONValue) -> JSONValue {
+package enum DeterministicAgent {
+    /// Its answer.
+    package static func answer(_ path: StepPath, _ input: JSONValue) -> JSONValue {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in (path.text + input.canonicalText).utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
         return ["value": .int(Int64(hash % 10)), "from": .string(path.text)]
@@ -13,11 +14,12 @@ enum DeterministicAgent {
 }
 
 /// What a definition without failures gives: block by block, step by step, by recursion over the definition itself.
-struct PlainEvaluation {
-    struct Result: Equatable {
-        let status: StepStatus
-        let output: JSONValue
-        var ok: [JSONValue]?
+package struct PlainEvaluation {
+    /// What became of a step.
+    package struct Result: Equatable {
+        package let status: StepStatus
+        package let output: JSONValue
+        package var ok: [JSONValue]?
     }
 
     /// The names that are in scope at some place, innermost last.
@@ -30,7 +32,7 @@ struct PlainEvaluation {
     private(set) var results: [StepPath: Result] = [:]
 
     /// The output of the whole run, and of every step and part.
-    static func run(_ definition: WorkflowDefinition, input: JSONValue) throws -> (output: JSONValue, results: [StepPath: Result]) {
+    package static func run(_ definition: WorkflowDefinition, input: JSONValue) throws -> (output: JSONValue, results: [StepPath: Result]) {
         var evaluation = PlainEvaluation(input: input)
         var place = Place()
         var prefix = ""

@@ -1,26 +1,32 @@
 // Random definitions: blocks of all kinds within blocks, conditions, references, retries, error handling.
 
-import WorkflowModel
+package import WorkflowModel
 
-struct DefinitionGenerator {
+package struct DefinitionGenerator {
     /// What definitions may contain.
-    enum Flavour {
+    package enum Flavour: Sendable {
         /// Everything.
         case any
         /// Nothing that can fail for good when the agents answer, and nothing that waits for others.
         case faultless
     }
 
-    var random: SeededGenerator
+    /// The source of everything random.
+    package var random: SeededGenerator
     let flavour: Flavour
     private var stepsLeft = 0
 
-    static let stepLimit = 20
+    private let stepLimit: Int
+
+    /// How many steps a definition has at most, unless somebody says otherwise.
+    package static let stepLimit = 20
     static let depthLimit = 4
 
-    init(seed: UInt64, flavour: Flavour) {
+    /// The definition of a seed, with at most so many steps.
+    package init(seed: UInt64, flavour: Flavour, steps: Int = DefinitionGenerator.stepLimit) {
         random = SeededGenerator(seed: seed)
         self.flavour = flavour
+        stepLimit = steps
     }
 
     // The steps that can be seen from somewhere: the nearest block first, each with all its ids and those that have surely settled; and
@@ -36,9 +42,10 @@ struct DefinitionGenerator {
         }
     }
 
-    mutating func definition() -> WorkflowDefinition {
+    /// A definition.
+    package mutating func definition() -> WorkflowDefinition {
         // Most are small: they run through more of their life in the same time.
-        stepsLeft = 1 + min(random.below(Self.stepLimit), random.below(Self.stepLimit))
+        stepsLeft = 1 + min(random.below(stepLimit), random.below(stepLimit))
         let body = random.chance(12) ? machine(depth: 1, Sight()) : block(depth: 1, Sight())
         var definition = WorkflowDefinition(name: "random", body: body)
         if random.chance(30), !body.steps.isEmpty {

@@ -1,0 +1,164 @@
+// A coordinator: it folds, brings events and waits together, and looks after leases.
+
+import Engine
+import WorkflowModel
+
+/// A coordinator process, for as long as it lives.
+final class Coordinator {
+    let process: Process
+    var world: World { process.world }
+    private var server: Server { world.server }
+    private var frames: [RunID: (revision: Int, frame: Frame)] = [:]
+    private let foldLimit: Int
+    private var random: SeededGenerator
+
+    private static let shortestIdle: Duration = .milliseconds(100)
+    private static let longestIdle: Duration = .seconds(2)
+    private static let namesAtOnce = 500
+    private static let reapedAtOnce = 500
+
+    init(_ process: Process) {
+        self.process = process
+        random = process.world.random.fork()
+        foldLimit = process.world.settings.foldLimit
+        process.run("fold", hears: true) { [self] fiber throws(ModelError) in try await foldAlways(fiber) }
+        process.run("match", hears: true) { [self] fiber throws(ModelError) in try await matchAlways(fiber) }
+        process.run("reap") { [self] fiber throws(ModelError) in try await reapAlways(fiber) }
+    }
+
+    /// For a process that only submits.
+    init(remembering process: Process) {
+        self.process = process
+        random = SeededGenerator(seed: 0)
+        foldLimit = 1
+    }
+
+    // MARK: Frames
+
+    func takeFrame(_ run: RunID, revision: Int) -> Frame? {
+        guard let kept = frames.removeValue(forKey: run) else { return nil }
+        return kept.revision == revision || server.mutant == .frameOfAnyRevision ? kept.frame : nil
+    }
+
+    func keep(_ frame: Frame, of run: RunID, revision: Int) {
+        if world.settings.forgetsFrames, random.chance(40) { return }
+        frames[run] = (revision, frame)
+    }
+
+    // MARK: Loops
+
+    private func pause(_ fiber: Fiber, _ time: Duration) async throws(ModelError) {
+        if server.mutant == .notifyOnly, fiber.hearsNotifications { return try await fiber.sleep(until: .distantFuture) }
+        try await fiber.sleep(until: world.now + time * (0.75 + Double(random.below(26)) / 100))
+    }
+
+    // What a failure is to the loop that met it: a reason to try again, or to say that a promise is broken.
+    private func note(_ error: ModelError, _ what: String) throws(ModelError) {
+        switch error {
+        case .killed: throw error
+        case .connectionLost: return
+        case .uniqueViolation(let table): world.report("I4", "\(what): a key of \(table) is taken")
+        case .deadlock: world.report("deadlock", "\(process.name) \(what) waits in a circle")
+        case .lockNotAvailable, .inFailedTransaction, .raised: world.report("errors", "\(what): \(error)")
+        }
+    }
+
+    private func foldAlways(_ fiber: Fiber) async throws(ModelError) {
+        var link: Link?
+        var idle = Self.shortestIdle
+        var failures = 0
+        while true {
+            do throws(ModelError) {
+                // The database may be another one than before, whose history is shorter than what is remembered.
+                if link?.isOpen != true, server.mutant != .framesOutliveConnection { frames = [:] }
+                let open = try opened(&link, fiber)
+                let fold = Fold(self, on: open, random: random.fork())
+                try await fold.run(limit: foldLimit)
+                failures = 0
+                for (run, reason) in fold.report.refused { world.report("refusals", "\(run): \(reason)") }
+                if fold.report.runs > 0 {
+                    world.notify()
+                    idle = Self.shortestIdle
+                    continue
+                }
+                try await pause(fiber, idle)
+                idle = min(idle * 2, Self.longestIdle)
+            } catch {
+                try note(error, "fold")
+                link?.cut()
+                link = nil
+                failures += 1
+                try await fiber.sleep(until: world.now + .milliseconds(50 * min(failures, 20)))
+            }
+        }
+    }
+
+    private func opened(_ link: inout Link?, _ fiber: Fiber) throws(ModelError) -> Link {
+        if let link, link.isOpen { return link }
+        guard world.isServerUp, !process.isCut else { throw .connectionLost }
+        let open = Link(of: process, fiber)
+        link = open
+        return open
+    }
+
+    private func matchAlways(_ fiber: Fiber) async throws(ModelError) {
+        var link: Link?
+        var idle = Self.shortestIdle
+        while true {
+            do throws(ModelError) {
+                let open = try opened(&link, fiber)
+                let found = try await open.call("match") { transaction throws(ModelError) in
+                    try await self.server.match(transaction, limit: Self.namesAtOnce)
+                }
+                if found.handed > 0 { world.notify() }
+                if found.looked > 0 {
+                    idle = Self.shortestIdle
+                    continue
+                }
+                if world.random.chance(5) {
+                    try await open.call("expire") { transaction throws(ModelError) in
+                        try await self.server.expireEvents(transaction, limit: Self.namesAtOnce)
+                    }
+                }
+                try await pause(fiber, idle)
+                idle = min(idle * 2, Self.longestIdle)
+            } catch {
+                try note(error, "match")
+                link?.cut()
+                link = nil
+                try await fiber.sleep(until: world.now + .milliseconds(200))
+            }
+        }
+    }
+
+    // Nobody is declared dead before one full lease has passed since the server began and since this coordinator could look.
+    private func reapAlways(_ fiber: Fiber) async throws(ModelError) {
+        var link: Link?
+        var since = world.now
+        var epochIsChecked = false
+        while true {
+            try await fiber.sleep(until: world.now + world.settings.reapInterval)
+            do throws(ModelError) {
+                let open = try opened(&link, fiber)
+                let lease = world.settings.lease
+                if !epochIsChecked {
+                    _ = try await open.call("epoch") { transaction throws(ModelError) in try await self.server.checkEpoch(transaction) }
+                }
+                if world.now - since >= lease, world.now - world.serverSince > lease {
+                    _ = try await open.call("mark dead") { transaction throws(ModelError) in try await self.server.markDead(transaction) }
+                }
+                let lost = try await open.call("reap") { transaction throws(ModelError) in
+                    try await self.server.reap(transaction, limit: Self.reapedAtOnce)
+                }
+                epochIsChecked = true
+                if lost > 0 { world.notify() }
+            } catch {
+                try note(error, "reap")
+                since = world.now
+                epochIsChecked = false
+                link?.cut()
+                link = nil
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+// A process of the cluster: it can die, stand still, or be cut off.
+
+import WorkflowModel
+
+/// A process. What it remembers is gone when it dies.
+final class Process {
+    let name: String
+    unowned let world: World
+    private let boot: (Process) -> Void
+    var isDead = true
+    var stoppedUntil: Timestamp?
+    var cutUntil: Timestamp?
+    private var fibers: [Fiber] = []
+    var links: [Link] = []
+
+    init(_ name: String, in world: World, boot: @escaping (Process) -> Void) {
+        self.name = name
+        self.world = world
+        self.boot = boot
+    }
+
+    var isCut: Bool { cutUntil.map { $0 > world.now } ?? false }
+
+    func start() {
+        isDead = false
+        stoppedUntil = nil
+        fibers = []
+        links = []
+        boot(self)
+    }
+
+    func run(_ name: String, hears: Bool = false, _ body: @escaping (Fiber) async throws(ModelError) -> Void) {
+        let fiber = world.stage.start("\(self.name) \(name)", body)
+        fiber.owner = self
+        fiber.hearsNotifications = hears
+        fibers.append(fiber)
+    }
+
+    // So that nobody holds anybody any more.
+    func forget() {
+        for fiber in fibers { fiber.owner = nil }
+        fibers = []
+        links = []
+    }
+
+    func kill(restartAfter delay: Duration) {
+        guard !isDead else { return }
+        isDead = true
+        // What the server is doing for it at the moment goes on to its end.
+        for fiber in fibers where !fiber.isInServer { fiber.interrupt(.killed) }
+        for link in links { link.abandon() }
+        fibers = []
+        let corpse = links
+        links = []
+        world.after(delay) { [self] in
+            for link in corpse { link.abandon() }
+            if isDead { start() }
+        }
+    }
+}

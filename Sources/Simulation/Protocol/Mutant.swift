@@ -1,0 +1,79 @@
+// Planted faults of the protocol. A simulation with one of them must find a violation; one that does not is a simulation that proves
+// too little.
+
+/// A fault of the protocol.
+package enum Mutant: String, CaseIterable, Sendable {
+    /// A settle looks at the session and not at the fence.
+    case settleWithoutFence
+    /// A settle looks at neither.
+    case settleWithoutFenceAndSession
+    /// A claim takes what another has, too.
+    case claimLeased
+    /// A claim takes what is held.
+    case claimHeld
+    /// A session that was declared dead goes on claiming.
+    case deadSessionClaims
+    /// A claim is not on the disk when it is acknowledged.
+    case claimInMemory
+    /// A fence is a number of the sequence, without the timeline.
+    case fenceWithoutTimeline
+    /// A promoted standby leaves the leases as they are.
+    case epochIgnored
+    /// A changed timeline voids sessions without waiting for the claims that are under way.
+    case epochPassesClaims
+    /// The fold does not lock its runs.
+    case foldWithoutRunLock
+    /// The fold takes the keys that it saw before it had its locks, and does not look again.
+    case foldFromStaleRead
+    /// The fold goes on from what it remembers of a run, whatever its revision.
+    case frameOfAnyRevision
+    /// The fold goes on from what it remembers, though the database may be another one, whose history is shorter.
+    case framesOutliveConnection
+    /// The fold writes what was decided in one transaction, and takes the outcomes away in another.
+    case foldInTwoTransactions
+    /// A run that ends leaves telling its parent to a transaction after it.
+    case endingToldLater
+    /// The reaper makes tasks ready itself, by what it read of the run without its lock.
+    case reaperFreesWithoutLock
+    /// Nobody gives back what dead workers held.
+    case noReaper
+    /// The reaper takes tasks of sessions that it believes dead by its own clock.
+    case reaperTrustsLease
+    /// A heartbeat brings a dead session back.
+    case heartbeatRevives
+    /// A pause holds no tasks.
+    case pauseHoldsNothing
+    /// A pause passes over what is locked at the moment.
+    case pauseSkipsLocked
+    /// A resume leaves held what the pause has held.
+    case resumeLeavesHeld
+    /// A pause leaves running timers and orders as they are.
+    case pauseLeavesTimers
+    /// A cancel does not hold what is queued.
+    case cancelHoldsNothing
+    /// A result that comes after the cancel of its step counts.
+    case unwantedForgotten
+    /// A submit looks for its key, and then writes it.
+    case keyCheckedFirst
+    /// An event looks for waits, and a wait looks for events; neither leaves anything for a matcher.
+    case eventLooksForWait
+    /// The matcher does not lock the names that it looks at.
+    case matcherWithoutKeyLock
+    /// The matcher does not lock the runs that wait.
+    case matcherWithoutRunLock
+    /// Workers and coordinators sleep until they are notified.
+    case notifyOnly
+    /// A worker does not give back what it was given without knowing it.
+    case straysKept
+    /// An agent is called under another key with every attempt.
+    case keyPerAttempt
+    /// Timers fire when the fold looks at them, due or not.
+    case timersFireEarly
+    /// A session is alive by the moment its transaction began.
+    case leaseFromTransactionStart
+    /// An outcome that the fold refuses stays where it is.
+    case releasedIsDropped
+
+    /// Within how many seeds it must be found.
+    package var seedBudget: Int { 4000 }
+}

@@ -1,0 +1,446 @@
+// Tables: rows with versions, found by key or by run, locked and changed as PostgreSQL does it under READ COMMITTED.
+
+package import WorkflowModel
+
+/// A row of a table of the model database.
+package protocol ModelRow {
+    associatedtype Key: Hashable
+    /// What is unique.
+    var key: Key { get }
+    /// The run that the row belongs to, by which rows are found together.
+    var group: RunID? { get }
+}
+
+extension ModelRow {
+    package var group: RunID? { nil }
+}
+
+/// What an insert does when its key is taken.
+package enum OnConflict<Row> {
+    /// It fails.
+    case fail
+    /// It leaves the row as it is.
+    case nothing
+    /// It changes the row that is there, the second argument being the one that was to come; false leaves it as it is.
+    case update((inout Row, Row) -> Bool)
+}
+
+/// A table.
+package final class Table<Row: ModelRow> {
+    /// What is there, one slot for each life of a row.
+    package final class Slot: Lockable, WrittenRow, Prunable {
+        struct Version {
+            // Tells it from all others.
+            let number: Int
+            var row: Row
+            // Nil: committed long ago.
+            var maker: Transaction?
+            var makerCommand = 0
+            var ender: Transaction?
+            var enderCommand = 0
+        }
+
+        unowned let table: Table
+        var versions: [Version]
+        fileprivate var keys: [Row.Key] = []
+        fileprivate let group: RunID?
+        fileprivate var isListed = true
+        private var isGarbage = false
+        private var writer: Transaction?
+
+        init(_ row: Row, maker: Transaction?, command: Int, table: Table) {
+            self.table = table
+            versions = [Version(number: table.nextVersion(), row: row, maker: maker, makerCommand: command)]
+            group = row.group
+            super.init()
+        }
+
+        // The place of the version that a statement sees.
+        func seen(by statement: Statement) -> Int? {
+            versions.lastIndex { version in
+                if let maker = version.maker {
+                    if maker === statement.transaction {
+                        guard version.makerCommand < statement.command else { return false }
+                    } else {
+                        guard let number = maker.committedAt, number <= statement.snapshot else { return false }
+                    }
+                }
+                guard let ender = version.ender else { return true }
+                if ender === statement.transaction { return version.enderCommand >= statement.command }
+                return ender.committedAt.map { $0 > statement.snapshot } ?? true
+            }
+        }
+
+        // The place of the newest version that is committed or the transaction's own.
+        func newest(for transaction: Transaction) -> Int? {
+            versions.lastIndex { $0.maker.map { $0 === transaction || $0.committedAt != nil } ?? true }
+        }
+
+        /// The row as it is committed; nil when it is not there.
+        package var committed: Row? {
+            guard let index = versions.lastIndex(where: { $0.maker.map { $0.committedAt != nil } ?? true }) else { return nil }
+            return versions[index].ender?.committedAt == nil ? versions[index].row : nil
+        }
+
+        func note(_ transaction: Transaction) {
+            guard writer !== transaction else { return }
+            writer = transaction
+            transaction.written.append(self)
+        }
+
+        func commit(_ transaction: Transaction) -> (() -> Void)? {
+            writer = nil
+            let before = versions.first { version in
+                version.maker !== transaction && version.ender === transaction
+            }?.row
+            let after = versions.last.flatMap { $0.ender == nil ? $0.row : nil }
+            if before == nil, after == nil {
+                forget()
+                return nil
+            }
+            if !isGarbage {
+                isGarbage = true
+                table.database.collect(self)
+            }
+            table.changed?(before, after)
+            return { [self] in
+                versions = before.map { [Version(number: table.nextVersion(), row: $0, maker: nil)] } ?? []
+                reindex()
+            }
+        }
+
+        func abort(_ transaction: Transaction) {
+            writer = nil
+            versions.removeAll { $0.maker === transaction }
+            for index in versions.indices where versions[index].ender === transaction { versions[index].ender = nil }
+            reindex()
+        }
+
+        func prune(before horizon: Int) -> Bool {
+            versions.removeAll { $0.ender?.committedAt.map { $0 <= horizon } ?? false }
+            for index in versions.indices where versions[index].maker?.committedAt.map({ $0 <= horizon }) ?? false {
+                versions[index].maker = nil
+            }
+            let isDone = versions.count <= 1 && versions.allSatisfy { $0.maker == nil && $0.ender == nil }
+            if isDone {
+                isGarbage = false
+                if versions.isEmpty || keys.count > 1 { reindex() }
+            }
+            return isDone
+        }
+
+        // Keeps the index in step with the keys of all versions.
+        func reindex() {
+            guard !versions.isEmpty else { return forget() }
+            if !isListed { table.list(self) }
+            let wanted = Set(versions.map(\.row.key))
+            for key in keys where !wanted.contains(key) { table.unindex(self, key) }
+            for key in wanted where !keys.contains(key) { table.index(self, key) }
+            keys = keys.filter { wanted.contains($0) } + wanted.filter { key in !keys.contains(key) }
+        }
+
+        fileprivate func index(first key: Row.Key) {
+            guard !keys.contains(key) else { return }
+            keys.append(key)
+            table.index(self, key)
+        }
+
+        private func forget() {
+            for key in keys { table.unindex(self, key) }
+            keys = []
+            if isListed { table.unlist(self) }
+        }
+    }
+
+    /// What it is called.
+    package let name: String
+    unowned let database: ModelDatabase
+    /// Is told of each row that a commit changes: what was there, and what is there now.
+    package var changed: ((Row?, Row?) -> Void)?
+    private var byKey: [Row.Key: [Slot]] = [:]
+    private var byGroup: [RunID: [Slot]] = [:]
+    private var all: [Slot] = []
+    private var lastVersion = 0
+
+    /// An empty table.
+    package init(_ name: String, in database: ModelDatabase) {
+        self.name = name
+        self.database = database
+    }
+
+    fileprivate func nextVersion() -> Int {
+        lastVersion += 1
+        return lastVersion
+    }
+
+    // MARK: The index
+
+    fileprivate func index(_ slot: Slot, _ key: Row.Key) { byKey[key, default: []].append(slot) }
+
+    fileprivate func unindex(_ slot: Slot, _ key: Row.Key) {
+        guard var slots = byKey[key] else { return }
+        slots.removeAll { $0 === slot }
+        byKey[key] = slots.isEmpty ? nil : slots
+    }
+
+    fileprivate func list(_ slot: Slot) {
+        slot.isListed = true
+        all.append(slot)
+        if let group = slot.group { byGroup[group, default: []].append(slot) }
+    }
+
+    fileprivate func unlist(_ slot: Slot) {
+        slot.isListed = false
+        if let index = all.lastIndex(where: { $0 === slot }) { all.remove(at: index) }
+        guard let group = slot.group, var slots = byGroup[group] else { return }
+        slots.removeAll { $0 === slot }
+        byGroup[group] = slots.isEmpty ? nil : slots
+    }
+
+    // MARK: Looking from outside
+
+    /// The committed rows, as nobody in particular sees them.
+    package var committedRows: [Row] { all.compactMap(\.committed) }
+
+    /// The committed rows of a run.
+    package func committedRows(of group: RunID) -> [Row] { (byGroup[group] ?? []).compactMap(\.committed) }
+
+    /// The committed row of a key.
+    package func committedRow(_ key: Row.Key) -> Row? {
+        for slot in byKey[key] ?? [] { if let row = slot.committed, row.key == key { return row } }
+        return nil
+    }
+
+    // MARK: Reading
+
+    /// A row as a statement found it.
+    package struct Found {
+        let slot: Slot
+        fileprivate let version: Int
+        /// The row.
+        package var row: Row
+    }
+
+    /// What a statement has found, and what it was looking for: rows that were changed meanwhile have to meet it, too.
+    package struct Selection {
+        package fileprivate(set) var found: [Found]
+        fileprivate let condition: (Row) -> Bool
+
+        /// The rows.
+        package var rows: [Row] { found.map(\.row) }
+
+        /// Without those that were changed since the statement began: whoever finds rows again by their place (`ctid`), finds these no more.
+        package func inPlace(for statement: Statement) -> Selection {
+            let found = found.filter { row in row.slot.seen(by: statement).map { row.slot.versions[$0].number == row.version } ?? false }
+            return Selection(found: found, condition: condition)
+        }
+
+        /// The same for a statement that names rows by their place: what was changed meanwhile is left out, whatever it is now.
+        package var pinned: Selection { Selection(found: found, condition: { _ in false }) }
+
+        /// Whether nothing was found.
+        package var isEmpty: Bool { found.isEmpty }
+
+        /// The first rows.
+        package func prefix(_ count: Int) -> Selection { Selection(found: Array(found.prefix(count)), condition: condition) }
+
+        /// The same in an order.
+        package func sorted(by precedes: (Row, Row) -> Bool) -> Selection {
+            Selection(found: found.sorted { precedes($0.row, $1.row) }, condition: condition)
+        }
+    }
+
+    private func search(_ slots: [Slot], _ statement: Statement, _ condition: @escaping (Row) -> Bool) -> Selection {
+        var found: [Found] = []
+        for slot in slots {
+            guard let index = slot.seen(by: statement) else { continue }
+            let version = slot.versions[index]
+            if condition(version.row) { found.append(Found(slot: slot, version: version.number, row: version.row)) }
+        }
+        return Selection(found: found, condition: condition)
+    }
+
+    /// The rows that a statement sees and that meet a condition, in no order that means anything.
+    package func find(
+        _ statement: Statement, of group: RunID? = nil, where condition: @escaping (Row) -> Bool = { _ in true }
+    ) -> Selection {
+        search(group.map { byGroup[$0] ?? [] } ?? all, statement, condition)
+    }
+
+    /// The row of a key: one or none.
+    package func find(
+        _ statement: Statement, key: Row.Key, where condition: @escaping (Row) -> Bool = { _ in true }
+    ) -> Selection {
+        search(byKey[key] ?? [], statement) { $0.key == key && condition($0) }
+    }
+
+    /// The rows of several runs, in their order.
+    package func find(
+        _ statement: Statement, of groups: [RunID], where condition: @escaping (Row) -> Bool = { _ in true }
+    ) -> Selection {
+        var found: [Found] = []
+        for group in groups { found += find(statement, of: group, where: condition).found }
+        return Selection(found: found, condition: condition)
+    }
+
+    /// The rows of several keys, in their order.
+    package func find(
+        _ statement: Statement, keys: [Row.Key], where condition: @escaping (Row) -> Bool = { _ in true }
+    ) -> Selection {
+        var found: [Found] = []
+        for key in keys { found += find(statement, key: key, where: condition).found }
+        return Selection(found: found, condition: condition)
+    }
+
+    // MARK: Locking and changing
+
+    /// Locks rows that a statement has found, in the order given. What somebody has changed meanwhile is looked at again as it is now.
+    ///
+    /// - Returns: those that are locked, as they are now.
+    package func lock(
+        _ statement: Statement, _ selection: Selection, _ mode: LockMode, _ wait: LockWait = .wait, limit: Int = .max
+    ) async throws(ModelError) -> Selection {
+        var locked: [Found] = []
+        for candidate in selection.found {
+            guard locked.count < limit else { break }
+            try await statement.pause()
+            if let row = try await lock(statement, candidate, mode, wait, selection.condition) { locked.append(row) }
+        }
+        return Selection(found: locked, condition: selection.condition)
+    }
+
+    private func lock(
+        _ statement: Statement, _ candidate: Found, _ mode: LockMode, _ wait: LockWait, _ condition: (Row) -> Bool
+    ) async throws(ModelError) -> Found? {
+        let (slot, transaction) = (candidate.slot, statement.transaction)
+        guard try await slot.acquire(mode, for: transaction, wait) else { return nil }
+        guard let index = slot.newest(for: transaction) else { return nil }
+        let newest = slot.versions[index]
+        if let ender = newest.ender, ender === transaction || ender.committedAt != nil { return nil }
+        if newest.number != candidate.version {
+            // Made by this statement itself: it is not changed twice.
+            if newest.maker === transaction, newest.makerCommand >= statement.command { return nil }
+            guard condition(newest.row) else { return nil }
+        }
+        return Found(slot: slot, version: newest.number, row: newest.row)
+    }
+
+    /// Changes rows that a statement has found, and that still meet the condition when their turn has come.
+    ///
+    /// - Returns: the rows as they are now.
+    @discardableResult
+    package func update(
+        _ statement: Statement, _ selection: Selection, _ change: (inout Row) -> Void
+    ) async throws(ModelError) -> [Row] {
+        var changed: [Row] = []
+        for candidate in selection.found {
+            try await statement.pause()
+            var preview = candidate.row
+            change(&preview)
+            let mode: LockMode = preview.key == candidate.row.key ? .noKeyUpdate : .update
+            guard let locked = try await lock(statement, candidate, mode, .wait, selection.condition) else { continue }
+            var row = locked.row
+            change(&row)
+            if row.key != locked.row.key {
+                try await checkKey(row.key, statement, except: locked.slot)
+            }
+            write(row, over: locked.slot, statement)
+            changed.append(row)
+        }
+        return changed
+    }
+
+    private func write(_ row: Row, over slot: Slot, _ statement: Statement) {
+        guard let index = slot.newest(for: statement.transaction) else { return }
+        slot.versions[index].ender = statement.transaction
+        slot.versions[index].enderCommand = statement.command
+        slot.versions.append(
+            Slot.Version(number: nextVersion(), row: row, maker: statement.transaction, makerCommand: statement.command))
+        slot.index(first: row.key)
+        slot.note(statement.transaction)
+    }
+
+    /// Removes rows that a statement has found, and that still meet the condition when their turn has come.
+    ///
+    /// - Returns: the rows as they were.
+    @discardableResult
+    package func delete(
+        _ statement: Statement, _ selection: Selection
+    ) async throws(ModelError) -> [Row] {
+        var gone: [Row] = []
+        for candidate in selection.found {
+            try await statement.pause()
+            guard let locked = try await lock(statement, candidate, .update, .wait, selection.condition) else { continue }
+            guard let index = locked.slot.newest(for: statement.transaction) else { continue }
+            locked.slot.versions[index].ender = statement.transaction
+            locked.slot.versions[index].enderCommand = statement.command
+            locked.slot.note(statement.transaction)
+            gone.append(locked.row)
+        }
+        return gone
+    }
+
+    // MARK: Inserting
+
+    /// What became of an insert.
+    package enum Inserted {
+        /// The row is there.
+        case new
+        /// The key was taken, and the row that is there was left as it was.
+        case left
+        /// The row that was there has been changed.
+        case changed(Row)
+    }
+
+    /// Adds a row. While somebody else adds, changes or removes one of the same key, it waits for his end.
+    @discardableResult
+    package func insert(
+        _ statement: Statement, _ row: Row, _ onConflict: OnConflict<Row> = .fail
+    ) async throws(ModelError) -> Inserted {
+        while true {
+            guard let taken = try await conflict(row.key, statement, except: nil) else {
+                let slot = Slot(row, maker: statement.transaction, command: statement.command, table: self)
+                list(slot)
+                slot.index(first: row.key)
+                slot.note(statement.transaction)
+                return .new
+            }
+            switch onConflict {
+            case .fail: throw .uniqueViolation("\(name) \(row.key)")
+            case .nothing: return .left
+            case .update(let change):
+                guard try await taken.acquire(.noKeyUpdate, for: statement.transaction, .wait) else { continue }
+                guard let index = taken.newest(for: statement.transaction), taken.versions[index].row.key == row.key else { continue }
+                if let ender = taken.versions[index].ender, ender === statement.transaction || ender.committedAt != nil { continue }
+                var changed = taken.versions[index].row
+                guard change(&changed, row) else { return .left }
+                write(changed, over: taken, statement)
+                return .changed(changed)
+            }
+        }
+    }
+
+    private func checkKey(_ key: Row.Key, _ statement: Statement, except slot: Slot) async throws(ModelError) {
+        if try await conflict(key, statement, except: slot) != nil { throw .uniqueViolation(name) }
+    }
+
+    // The row that has the key, whoever sees it. Waits for those who are at it.
+    private func conflict(_ key: Row.Key, _ statement: Statement, except own: Slot?) async throws(ModelError) -> Slot? {
+        let me = statement.transaction
+        search: while true {
+            for slot in byKey[key] ?? [] where slot !== own {
+                for version in slot.versions where version.row.key == key {
+                    if let maker = version.maker, maker !== me, maker.committedAt == nil {
+                        try await me.wait(for: maker)
+                        continue search
+                    }
+                    guard let ender = version.ender else { return slot }
+                    if ender === me || ender.committedAt != nil { continue }
+                    try await me.wait(for: ender)
+                    continue search
+                }
+            }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,93 @@
+// What a busy cluster has lying about: rows of real shape in the real tables.
+
+import Postgres
+import WorkflowModel
+
+/// What lies about while something else is measured.
+enum Backlog: CaseIterable {
+    /// Tasks that are ready in another queue: the next keys of the same index.
+    case readyBehind
+    /// Tasks of the same queue that have just been finished, and nobody has vacuumed.
+    case finishedInFront
+    /// Tasks of the same queue that another worker has had for long, and will have for long.
+    case longInFlight
+    /// As many tasks held in the same queue, before all others, as are ready behind.
+    case halfHeld
+
+    var figure: String {
+        switch self {
+        case .readyBehind: Name.readyBehind
+        case .finishedInFront: Name.finishedInFront
+        case .longInFlight: Name.longInFlight
+        case .halfHeld: Name.halfHeld
+        }
+    }
+}
+
+extension BenchCluster {
+    static let backlogWorkflow = "backlog"
+
+    /// Starts the run of which all others are copies. No worker takes tasks from its queue.
+    func prepareBacklog() async throws {
+        let step: JSONValue = ["id": "s1", "agent": "noop", "queue": "elsewhere"]
+        try await apply(["workflow": .string(Self.backlogWorkflow), "agents": Workloads.noop, "steps": [step]])
+    }
+
+    /// Makes the rows. The live tables were emptied before.
+    func make(_ backlog: Backlog, rows: Int, long: Int) async throws {
+        let template = try await api.start(Self.backlogWorkflow, input: [:])
+        let front = ["queue_id": Self.servedQueue, "ready_at": "clock_timestamp() - interval '1 day'"]
+        switch backlog {
+        case .readyBehind: try await copy(template, rows)
+        case .finishedInFront: try await finish(template, rows, front)
+        case .longInFlight:
+            let session = Int(
+                try await number("skein.register_session_v1('default', 'bench-long', 'bench', 1, '0', '{default}', \(long), 86400000)"))
+            let lease = [
+                "state": "'leased'", "session_id": "\(session)", "claimed_at": "clock_timestamp() - interval '1 hour'",
+                "fence": "(skein.timeline()::bigint << 40) + nextval('skein.fence_sequence')",
+            ]
+            try await copy(template, long, task: front.merging(lease) { $1 })
+        case .halfHeld:
+            try await copy(
+                template, rows / 2, run: ["paused_at": "clock_timestamp()", "paused_by": "i.run_id"],
+                task: front.merging(["held": "true"]) { $1 })
+            try await copy(template, rows - rows / 2)
+        }
+        try await execute("analyze skein.run, skein.task")
+        try await settleDown()
+    }
+
+    /// Empties the live tables, of which nobody needs anything any more.
+    func clearLiveTables() async throws {
+        try await execute("truncate skein.run, skein.task, skein.live_step, skein.timer, skein.inbox")
+        try await execute(
+            "update skein.worker_session set dead_at = clock_timestamp(), reaped_at = clock_timestamp() where worker = 'bench-long' and dead_at is null"
+        )
+        for table in ["run", "task"] { try await execute("alter table skein.\(table) reset (autovacuum_enabled)") }
+        try await settleDown()
+    }
+
+    private static let servedQueue = "(select queue_id from skein.queue where name = 'default' limit 1)"
+
+    private func copy(_ template: String, _ count: Int, run: [String: String] = [:], task: [String: String] = [:]) async throws {
+        try await copy(template, ids: "select skein.new_run_id() from generate_series(1, \(count))", into: [("run", run), ("task", task)])
+    }
+
+    // All at once, so that no worker sees them: ready, then settled, then gone, as the indexes remember it.
+    private func finish(_ template: String, _ count: Int, _ front: [String: String]) async throws {
+        for table in ["run", "task"] { try await execute("alter table skein.\(table) set (autovacuum_enabled = false)") }
+        try await execute("begin")
+        try await copy(template, ids: "select skein.new_run_id() from generate_series(1, \(count))", into: [("run", [:]), ("task", front)])
+        for statement in [
+            """
+            update skein.task set state = 'settled', settled_at = clock_timestamp(), outcome = 'succeeded', output = '{}'
+             where queue_id = \(Self.servedQueue)
+            """,
+            "delete from skein.task where queue_id = \(Self.servedQueue)", "delete from skein.run where run_id <> '\(template)'",
+        ] {
+            try await execute(statement)
+        }
+        try await execute("commit")
+    }
+}

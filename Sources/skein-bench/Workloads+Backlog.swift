@@ -1,0 +1,71 @@
+// W6: what a step costs while much else lies about, beside what it costs without. Each measurement with a backlog stands between two
+// without; the run is W2's.
+
+import Foundation
+import Postgres
+import WorkflowModel
+
+extension Workloads {
+    private static let steps = 10
+
+    static func backlogs(_ options: WorkloadOptions, on cluster: BenchCluster) async throws -> [Figure] {
+        try await cluster.quiet()
+        try await cluster.apply(sequence("w6", steps: steps))
+        try await cluster.prepareBacklog()
+        _ = try await plain(options, on: cluster)
+        var figures: [Figure] = []
+        for backlog in Backlog.allCases {
+            var ratios: [Double] = []
+            var costs: [Double] = []
+            var before = try await plain(options, on: cluster).cpuMicroseconds
+            for _ in 0..<options.w6Repeats {
+                try await cluster.clearLiveTables()
+                try await cluster.make(backlog, rows: options.w6Rows, long: options.w6Long)
+                let cost = try await round("w6", runs: options.w6Runs, steps: steps, on: cluster).cpuMicroseconds
+                let after = try await plain(options, on: cluster).cpuMicroseconds
+                ratios.append(cost / ((before + after) / 2))
+                costs.append(cost)
+                before = after
+            }
+            figures += [
+                Figure(workload: "W6", name: backlog.figure, medianOf: ratios, unit: "x"),
+                Figure(workload: "W6", name: "\(backlog.figure), in time", medianOf: costs, unit: "us"),
+            ]
+        }
+        return figures + (try await heldSnapshot(options, on: cluster))
+    }
+
+    // Nothing else lies about.
+    private static func plain(_ options: WorkloadOptions, on cluster: BenchCluster) async throws -> Round {
+        try await cluster.clearLiveTables()
+        return try await round("w6", runs: options.w6Runs, steps: steps, on: cluster)
+    }
+
+    // While a snapshot is held nothing that dies can be tidied up, and the work goes on. What counts is how fast it is in the end.
+    private static func heldSnapshot(_ options: WorkloadOptions, on cluster: BenchCluster) async throws -> [Figure] {
+        func rates() async throws -> Double {
+            var rates: [Double] = []
+            for _ in 0..<options.repeats { rates.append(try await round("w6", runs: options.w6Runs, steps: steps, on: cluster).rate) }
+            return Statistics.median(rates)
+        }
+        try await cluster.clearLiveTables()
+        let before = try await rates()
+        let holder = try await PostgresConnection.connect(
+            PostgresConfiguration(cluster.databaseURL, applicationName: "skein-bench-snapshot"))
+        _ = try await holder.query("begin isolation level repeatable read")
+        _ = try await holder.query("select count(*) from skein.run")
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(options.snapshotSeconds)
+        while clock.now < end { _ = try await round("w6", runs: options.w6Runs, steps: steps, on: cluster) }
+        let held = try await rates()
+        _ = try await holder.query("commit")
+        await holder.close()
+        try await cluster.clearLiveTables()
+        let after = try await rates()
+        let plain = (before + after) / 2
+        return [
+            Figure(workload: "W6", name: Name.heldSnapshot, value: held / plain * 100, unit: "%"),
+            Figure(workload: "W6", name: "steps a second, a snapshot held for \(options.snapshotSeconds) s", value: held, unit: "steps/s"),
+        ]
+    }
+}

@@ -1,0 +1,2 @@
+-- Runs of a single step that are drained: set before protocol.sql.
+\set steps 1
