@@ -19,7 +19,7 @@ extension RunStore {
         do throws(PostgresError) {
             return try await connection.transaction { @Sendable db throws(PostgresError) in
                 try self.foldLocked(
-                    try db.query(Self.lockDueRuns, [.int32(Int32(clamping: limit)), .int32(share.index), .int32(share.count)]), limit: limit,
+                    try db.query(Self.lockDueRuns, [.int32(Int32(clamping: limit)), .int32(share.index), .int32(share.count)]),
                     attempt, on: db)
             }.finished(by: self)
         } catch {
@@ -49,7 +49,7 @@ extension RunStore {
                 report.add(
                     try await connection.transaction { @Sendable db throws(PostgresError) in
                         try self.foldLocked(
-                            try db.query(Self.lockGivenRuns, [.uuidArray(half.map(\.pair)), .int32(Self.outcomesOfGivenRun)]), limit: .max,
+                            try db.query(Self.lockGivenRuns, [.uuidArray(half.map(\.pair)), .int32(Self.outcomesOfGivenRun)]),
                             FoldAttempt(), on: db)
                     }.finished(by: self))
             } catch {
@@ -75,15 +75,17 @@ extension RunStore {
         }
     }
 
-    static let lockDueRuns: SQL = "select runs, outcomes, orders, timers, at from skein.lock_due_runs_v1($1, $2, $3)"
-    private static let lockGivenRuns: SQL = "select runs, outcomes, orders, timers, at from skein.lock_given_runs_v1($1, $2)"
+    static let lockDueRuns: SQL = 
+        "select runs, outcomes, orders, timers, at, has_more from skein.lock_due_runs_v1($1, $2, $3)"
+    private static let lockGivenRuns: SQL = 
+        "select runs, outcomes, orders, timers, at, false from skein.lock_given_runs_v1($1, $2)"
 
     // What a run that is folded by itself takes at a time.
     private static let outcomesOfGivenRun: Int32 = 2000
 
     // `locked` says how much is due; the cursors that lead to it are open.
     private func foldLocked(
-        _ locked: Rows, limit: Int, _ attempt: FoldAttempt, on db: isolated PostgresConnection
+        _ locked: Rows, _ attempt: FoldAttempt, on db: isolated PostgresConnection
     ) throws(PostgresError) -> FoldResult {
         let counts = locked[0]
         guard counts.int32(0) > 0 else { return FoldResult(generation: frames.generation) }
@@ -150,7 +152,7 @@ extension RunStore {
         let runs = folds.map(\.change)
         _ = try db.pipelineAndCommit(changes.statements(for: runs, now: now))
         result.report.runs = folds.count
-        result.report.wasFull = (1...3).contains { Int(counts.int32($0)) >= limit }
+        result.report.hasMore = counts.bool(5)
         result.count(runs, changes)
         result.folds = folds
         return result

@@ -63,8 +63,8 @@ public struct FoldReport: Sendable {
     /// Runs whose fold failed; they were set aside.
     public var quarantined: [(RunID, String)] = []
 
-    /// Whether there may be more to fold at once.
-    public var wasFull = false
+    /// Whether there was more to fold than was taken.
+    public var hasMore = false
 
     mutating func add(_ other: FoldReport) {
         runs += other.runs
@@ -77,6 +77,6 @@ public struct FoldReport: Sendable {
         ended.merge(other.ended, uniquingKeysWith: +)
         refused += other.refused
         quarantined += other.quarantined
-        wasFull = wasFull || other.wasFull
+        hasMore = hasMore || other.hasMore
     }
 }

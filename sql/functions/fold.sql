@@ -12,14 +12,14 @@ end
 $$;
 
 -- Locks the runs of up to p_limit settled tasks, p_limit orders in the inbox and p_limit due timers, oldest first, and says how much there
--- is to fold. Runs that another coordinator or lane works on are passed over; quarantined and paused ones are left alone, but for a cancel,
+-- is to fold, and whether there was more. Runs that another coordinator or lane works on are passed over; quarantined and paused ones are left alone, but for a cancel,
 -- which ends the pause. Lanes share the runs out among themselves (p_share of p_shares), and take each other's when their own have
 -- nothing due. What is due is read through the cursors that skein.open_due_v1 opens.
 --
 -- Runs are looked up by what is due (`offset 0` keeps it so): a plan made while there were few runs would look through all of them, 12 ms
 -- with 20,000 runs.
 create or replace function skein.lock_due_runs_v1(p_limit integer, p_share integer, p_shares integer)
-returns table (runs integer, outcomes integer, orders integer, timers integer, at timestamptz)
+returns table (runs integer, outcomes integer, orders integer, timers integer, at timestamptz, has_more boolean)
 language plpgsql as $$
 declare
   v_small         constant integer := 16;
@@ -104,7 +104,10 @@ begin
     perform skein.mark_cancelled_v1(v_cancelled_runs, null);
   end if;
   return query
-    select * from skein.open_due_v1(v_locked_runs, v_locked_paths, v_order_runs, v_order_ids, v_timer_runs, v_timer_paths, v_timer_kinds);
+    select d.runs, d.outcomes, d.orders, d.timers, d.at,
+           coalesce(cardinality(v_settled_runs) >= p_limit or cardinality(v_locked_runs) < cardinality(v_settled_runs), false)
+             or coalesce(cardinality(v_order_runs) >= p_limit or cardinality(v_timer_runs) >= p_limit, false)
+      from skein.open_due_v1(v_locked_runs, v_locked_paths, v_order_runs, v_order_ids, v_timer_runs, v_timer_paths, v_timer_kinds) as d;
 end
 $$;
 
