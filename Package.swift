@@ -114,7 +114,7 @@ let package = Package(
             name: "skein-bench",
             dependencies: [
                 "WorkflowModel", "Patterns", "Expressions", "JSONSchema", "Definitions", "Simulation", "EmbeddedPostgres", "Postgres", "Programs",
-                "Schema", .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
+                .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
             ]),
 
         // Tests, from the bottom up.
@@ -128,7 +128,7 @@ let package = Package(
         .testTarget(name: "DefinitionsTests", dependencies: ["Definitions", "WorkflowModel"], exclude: ["Fixtures"]),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Simulation", "Definitions", "Expressions", "WorkflowModel"]),
         .testTarget(
-            name: "AgentCallsTests", dependencies: ["AgentCalls", "WorkflowModel", .nioCore, .nioHTTP1, .nioPosix]),
+            name: "AgentCallsTests", dependencies: ["AgentCalls", "Telemetry", "WorkflowModel", .nioCore, .nioHTTP1, .nioPosix]),
         .testTarget(
             name: "RunStoreTests",
             dependencies: ["RunStore", "TaskQueue", "Engine", "Definitions", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),

@@ -1,4 +1,5 @@
 // One call of an agent, and what came of it, as data.
+public import Telemetry
 public import WorkflowModel
 
 /// Everything that one attempt needs to be carried out.
@@ -19,13 +20,13 @@ public struct AgentCall: Sendable, Hashable {
     public var idempotencyKey: String
     /// How long the attempt may take, from here to the checked answer.
     public var timeout: Duration
-    /// The trace context, as a `traceparent` header field; nil sends none.
-    public var traceparent: String?
+    /// The trace context, sent as the header field `traceparent`; nil sends none.
+    public var trace: TraceContext?
 
     /// A call.
     public init(
         agent: AgentDefinition, with: JSONText, runID: RunID, path: StepPath, attempt: Int, fence: Fence, idempotencyKey: String,
-        timeout: Duration, traceparent: String? = nil
+        timeout: Duration, trace: TraceContext? = nil
     ) {
         self.agent = agent
         self.with = with
@@ -35,7 +36,7 @@ public struct AgentCall: Sendable, Hashable {
         self.fence = fence
         self.idempotencyKey = idempotencyKey
         self.timeout = timeout
-        self.traceparent = traceparent
+        self.trace = trace
     }
 }
 

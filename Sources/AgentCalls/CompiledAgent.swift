@@ -1,5 +1,6 @@
 // An agent whose templates have been compiled once, and what they become for one call.
 import Expressions
+import Telemetry
 import WorkflowModel
 
 /// An agent ready to be called.
@@ -70,7 +71,7 @@ struct CompiledHTTPAgent: Sendable {
         fields.set("user-agent", settings.userAgent)
         if let body { fields.set("content-type", body.contentType) }
         fields.set("idempotency-key", call.idempotencyKey)
-        if let traceparent = call.traceparent { fields.set("traceparent", traceparent) }
+        if let traceparent = call.trace?.traceparent { fields.set("traceparent", traceparent) }
         let secrets = try secrets(settings)
         scope.set("secrets", Value(.object(secrets.object)))
         for (name, template) in headers {
@@ -168,7 +169,7 @@ struct CompiledExecAgent: Sendable {
             guard !text.utf8.contains(0) else { throw CallFailure(.expression, .templateKind, "\(what) has the character U+0000 in it.") }
             variables[name] = text
         }
-        if let traceparent = call.traceparent { variables["TRACEPARENT"] = traceparent }
+        if let traceparent = call.trace?.traceparent { variables["TRACEPARENT"] = traceparent }
         variables["SKEIN_RUN_ID"] = call.runID.description
         variables["SKEIN_STEP"] = call.path.text
         variables["SKEIN_ATTEMPT"] = String(call.attempt)

@@ -1,4 +1,4 @@
-// The fold loop: as long as there is something to fold it goes on at once; otherwise it sleeps until somebody wakes it.
+// The fold loop: as long as there is much to fold it goes on at once; otherwise it sleeps until somebody wakes it.
 
 import Logging
 import Postgres
@@ -8,7 +8,7 @@ import WorkflowModel
 
 extension Coordinator {
     // One lane: it passes over the runs that another has locked, so a fold that takes its time holds up nobody but its own runs.
-    func fold(wokenBy wakeup: Wakeup) async {
+    func fold(lane: Int) async {
         var connection: PostgresConnection?
         var failures = 0
         var idle: Duration = Self.shortestIdle
@@ -22,17 +22,15 @@ extension Coordinator {
                     connection = open
                     store.forgetFrames()
                 }
-                let clock = ContinuousClock()
-                let begun = clock.now
-                let report = try await store.fold(upTo: configuration.foldLimit, on: open)
+                let (report, share) = try await foldOnce(lane, on: open)
                 failures = 0
-                note(report, took: clock.now - begun)
                 if report.runs > 0 {
                     idle = Self.shortestIdle
-                    continue
+                    // A small fold has taken all there was; whoever adds to it says so.
+                    if report.inputs >= FoldLanes.largeFold || report.hasMore || share != .all { continue }
                 }
-                await wakeup.wait(upTo: idle * Double.random(in: 0.75...1))
-                idle = min(idle * 2, configuration.pollInterval)
+                let isSignal = await foldLanes.wakeups[lane].wait(upTo: idle * Double.random(in: 0.75...1))
+                idle = isSignal ? Self.shortestIdle : min(idle * 2, configuration.pollInterval)
             } catch {
                 failures += 1
                 metrics.count(.postgresErrors, error.code.rawValue)
@@ -44,6 +42,21 @@ extension Coordinator {
             }
         }
         await connection?.close()
+    }
+
+    private func foldOnce(_ lane: Int, on connection: PostgresConnection) async throws(PostgresError) -> (FoldReport, FoldShare) {
+        let clock = ContinuousClock()
+        let begun = clock.now
+        let share = foldLanes.begin(lane)
+        do throws(PostgresError) {
+            let report = try await store.fold(upTo: configuration.foldLimit, share: share, on: connection)
+            foldLanes.end(lane, inputs: report.inputs)
+            note(report, took: clock.now - begun)
+            return (report, share)
+        } catch {
+            foldLanes.end(lane, inputs: 0)
+            throw error
+        }
     }
 
     private static let shortestIdle: Duration = .milliseconds(100)

@@ -15,7 +15,7 @@ public final class Coordinator: Service {
     public let store: RunStore
     /// Connections for everything but the fold.
     public let pool: PostgresPool
-    let foldWakeups: [Wakeup]
+    let foldLanes: FoldLanes
     let timerWakeup = Wakeup()
     let matchWakeup = Wakeup()
     private let notifier: PostgresNotifier
@@ -31,7 +31,7 @@ public final class Coordinator: Service {
         self.metrics = metrics
         self.store = store
         self.pool = pool
-        foldWakeups = (0..<configuration.foldLanes).map { _ in Wakeup() }
+        foldLanes = FoldLanes(count: max(1, configuration.foldLanes))
         notifier = PostgresNotifier(configuration.database)
         listener = PostgresListener(configuration.database, channels: [WakeChannel.outcomes])
     }
@@ -43,7 +43,7 @@ public final class Coordinator: Service {
                 group.addTask { await self.notifier.run() }
                 group.addTask { await self.listener.run() }
                 group.addTask { await self.wakeOnNotifications() }
-                for wakeup in self.foldWakeups { group.addTask { await self.fold(wokenBy: wakeup) } }
+                for lane in self.foldLanes.wakeups.indices { group.addTask { await self.fold(lane: lane) } }
                 group.addTask { await self.fireTimers() }
                 group.addTask { await self.matchWaits() }
                 group.addTask { await self.reap() }
@@ -65,9 +65,7 @@ public final class Coordinator: Service {
     /// Says what runs that were just submitted have left to do, once they are committed.
     public func noteSubmits(_ report: FoldReport) { wake(for: report) }
 
-    func wakeFolds() {
-        for wakeup in foldWakeups { wakeup.signal() }
-    }
+    func wakeFolds() { foldLanes.wake() }
 
     // Whoever has to do something about what a transaction has left.
     func wake(for report: FoldReport) {

@@ -6,7 +6,7 @@ public import Postgres
 public struct CoordinatorConfiguration: Sendable {
     /// The database.
     public var database: PostgresConfiguration
-    /// How many runs one fold locks at most.
+    /// How many outcomes one fold takes at most, and as many orders and timers.
     public var foldLimit: Int
     /// How many folds may be under way at the same time, each on runs of its own.
     public var foldLanes: Int
@@ -21,7 +21,7 @@ public struct CoordinatorConfiguration: Sendable {
 
     /// How a coordinator works; what is not given is the default.
     public init(
-        database: PostgresConfiguration, foldLimit: Int = 200, foldLanes: Int = 2, pollInterval: Duration = .seconds(5),
+        database: PostgresConfiguration, foldLimit: Int = 1000, foldLanes: Int = 2, pollInterval: Duration = .seconds(5),
         reapInterval: Duration = .seconds(1), lease: Duration = .seconds(10),
         historyRetention: Duration = .seconds(90 * 86_400)
     ) {

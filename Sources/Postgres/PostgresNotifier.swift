@@ -15,7 +15,7 @@ public final class PostgresNotifier: Sendable {
     /// - Parameters:
     ///   - configuration: a direct connection, not one through a transaction pooler.
     ///   - pause: the least time between two rounds of notifications.
-    public init(_ configuration: PostgresConfiguration, pause: Duration = .milliseconds(2)) {
+    public init(_ configuration: PostgresConfiguration, pause: Duration = .milliseconds(1)) {
         self.configuration = configuration
         self.pause = pause
     }

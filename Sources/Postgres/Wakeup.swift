@@ -6,7 +6,9 @@ import Synchronization
 public final class Wakeup: Sendable {
     private struct State {
         var isSignalled = false
-        var sleeper: CheckedContinuation<Void, Never>?
+        var sleeper: CheckedContinuation<Bool, Never>?
+        // Counts the sleeps, so that what ends one cannot end the next.
+        var sleeps: UInt64 = 0
     }
 
     private let state = Mutex(State())
@@ -17,14 +19,11 @@ public final class Wakeup: Sendable {
     /// Wakes the sleeper, or the next one.
     public func signal() {
         let sleeper = state.withLock { state in
-            guard let sleeper = state.sleeper else {
-                state.isSignalled = true
-                return CheckedContinuation<Void, Never>?.none
-            }
-            state.sleeper = nil
-            return sleeper
+            defer { state.sleeper = nil }
+            if state.sleeper == nil { state.isSignalled = true }
+            return state.sleeper
         }
-        sleeper?.resume()
+        sleeper?.resume(returning: true)
     }
 
     /// Sleeps until somebody signals, the task is cancelled, or the time has passed. Only one task may wait at a time.
@@ -32,51 +31,47 @@ public final class Wakeup: Sendable {
     /// - Returns: whether it was a signal.
     @discardableResult
     public func wait(upTo duration: Duration? = nil, clock: some Clock<Duration> = ContinuousClock()) async -> Bool {
-        let signalled = state.withLock { state in
+        let (isSignalled, sleep) = state.withLock { state in
             defer { state.isSignalled = false }
-            return state.isSignalled
+            state.sleeps += 1
+            return (state.isSignalled, state.sleeps)
         }
-        if signalled { return true }
-        guard let duration else {
-            await sleep()
-            return !Task.isCancelled
-        }
-        return await withTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                await self.sleep()
-                return !Task.isCancelled
-            }
-            group.addTask {
+        if isSignalled { return true }
+        // Nobody waits for this task to end: the sleeper goes on as soon as it is woken.
+        let alarm = duration.map { duration in
+            Task {
                 try? await clock.sleep(for: duration)
-                return false
+                self.end(sleep)
             }
-            let first = await group.next() ?? false
-            group.cancelAll()
-            let second = await group.next() ?? false
-            return first || second
         }
-    }
-
-    private func sleep() async {
-        await withTaskCancellationHandler {
+        defer { alarm?.cancel() }
+        return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let isAwake = state.withLock { state in
-                    if state.isSignalled || Task.isCancelled {
+                let isOver: Bool? = state.withLock { state in
+                    if state.isSignalled {
                         state.isSignalled = false
                         return true
                     }
+                    // The alarm or the cancellation was faster.
+                    if state.sleeps != sleep || Task.isCancelled { return false }
                     precondition(state.sleeper == nil, "Only one task may wait for a wakeup.")
                     state.sleeper = continuation
-                    return false
+                    return nil
                 }
-                if isAwake { continuation.resume() }
+                if let isOver { continuation.resume(returning: isOver) }
             }
         } onCancel: {
-            let sleeper = state.withLock { state in
-                defer { state.sleeper = nil }
-                return state.sleeper
-            }
-            sleeper?.resume()
+            end(sleep)
         }
+    }
+
+    private func end(_ sleep: UInt64) {
+        let sleeper = state.withLock { state -> CheckedContinuation<Bool, Never>? in
+            guard state.sleeps == sleep else { return nil }
+            state.sleeps += 1
+            defer { state.sleeper = nil }
+            return state.sleeper
+        }
+        sleeper?.resume(returning: false)
     }
 }

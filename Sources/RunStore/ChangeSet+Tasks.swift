@@ -48,55 +48,54 @@ extension ChangeSet {
         """
 
     func appendTasks(_ runs: [RunChange], to statements: inout [(SQL, [Parameter])]) {
-        var inserts: [(RunChange, StepPath, Node, JSONText)] = []
-        var moves: [(RunChange, StepPath, StepPath, Node, JSONText)] = []
+        var inserts = NewTasks()
+        var moves = NewTasks()
+        var moved: [String?] = []
         var reuses: [(RunID, StepPath, TaskFacts, String)] = []
         var wakes: [(RunID, StepPath)] = []
         var deletes: [(RunID, StepPath)] = refused
-        for run in runs {
+        for index in runs.indices where !runs[index].taskOrder.isEmpty {
+            let id = runs[index].id
             var leaving: [StepPath] = []
-            var coming: [(StepPath, Node, JSONText)] = []
-            for path in run.taskOrder {
-                switch run.tasks[path] {
-                case .insert(let node, let input): coming.append((path, run.version.program.nodes[node], input))
-                case .ready(let task): reuses.append((run.id, path, task, "ready"))
-                case .wait(let task): reuses.append((run.id, path, task, "waiting"))
-                case .wake: wakes.append((run.id, path))
+            var coming: [(StepPath, Int, JSONText)] = []
+            for path in runs[index].taskOrder {
+                switch runs[index].tasks[path] {
+                case .insert(let node, let input): coming.append((path, node, input))
+                case .ready(let task): reuses.append((id, path, task, "ready"))
+                case .wait(let task): reuses.append((id, path, task, "waiting"))
+                case .wake: wakes.append((id, path))
                 case .delete: leaving.append(path)
                 case .nothing, nil: continue
                 }
             }
-            let moved = min(leaving.count, coming.count)
-            for index in 0..<moved { moves.append((run, leaving[index], coming[index].0, coming[index].1, coming[index].2)) }
-            for path in leaving[moved...] { deletes.append((run.id, path)) }
-            for task in coming[moved...] { inserts.append((run, task.0, task.1, task.2)) }
+            let pairs = min(leaving.count, coming.count)
+            for place in 0..<pairs {
+                moved.append(leaving[place].text)
+                moves.append(coming[place], of: runs[index])
+            }
+            for path in leaving[pairs...] { deletes.append((id, path)) }
+            for task in coming[pairs...] { inserts.append(task, of: runs[index]) }
         }
         if !deletes.isEmpty {
             statements.append((Self.deleteTasks, [.uuidArray(deletes.map(\.0.pair)), .textArray(deletes.map(\.1.text))]))
         }
-        if !moves.isEmpty {
+        if !moved.isEmpty {
             statements.append(
                 (
                     Self.moveTasks,
                     [
-                        .uuidArray(moves.map(\.0.id.pair)), .textArray(moves.map(\.1.text)), .textArray(moves.map(\.2.text)),
-                        .int32Array(moves.map { $0.0.version.queueIDs[$0.3.index] }),
-                        .int16Array(moves.map { Int16(clamping: $0.3.priority) }),
-                        .int32Array(moves.map { Int32(clamping: $0.3.index) }), .textArray(moves.map(\.4.text)),
+                        .uuidArray(moves.runs), .textArray(moved), .textArray(moves.paths), .int32Array(moves.queues),
+                        .int16Array(moves.priorities), .int32Array(moves.nodes), .textArray(moves.inputs),
                     ]
                 ))
         }
-        if !inserts.isEmpty {
+        if !inserts.runs.isEmpty {
             statements.append(
                 (
                     Self.insertTasks,
                     [
-                        .uuidArray(inserts.map(\.0.id.pair)), .textArray(inserts.map(\.1.text)),
-                        .int32Array(inserts.map(\.0.version.namespaceID)),
-                        .int32Array(inserts.map { $0.0.version.queueIDs[$0.2.index] }),
-                        .int16Array(inserts.map { Int16(clamping: $0.2.priority) }),
-                        .int64Array(inserts.map(\.0.version.id.rawValue)),
-                        .int32Array(inserts.map { Int32(clamping: $0.2.index) }), .textArray(inserts.map(\.3.text)),
+                        .uuidArray(inserts.runs), .textArray(inserts.paths), .int32Array(inserts.namespaces), .int32Array(inserts.queues),
+                        .int16Array(inserts.priorities), .int64Array(inserts.versions), .int32Array(inserts.nodes), .textArray(inserts.inputs),
                     ]
                 ))
         }
@@ -115,6 +114,29 @@ extension ChangeSet {
         if !wakes.isEmpty {
             statements.append((Self.wakeTasks, [.uuidArray(wakes.map(\.0.pair)), .textArray(wakes.map(\.1.text))]))
         }
+    }
+}
+
+/// Tasks that come, a column each.
+private struct NewTasks {
+    var runs: [UUIDPair?] = []
+    var paths: [String?] = []
+    var namespaces: [Int32?] = []
+    var queues: [Int32?] = []
+    var priorities: [Int16?] = []
+    var versions: [Int64?] = []
+    var nodes: [Int32?] = []
+    var inputs: [String?] = []
+
+    mutating func append(_ task: (path: StepPath, node: Int, input: JSONText), of run: borrowing RunChange) {
+        runs.append(run.id.pair)
+        paths.append(task.path.text)
+        namespaces.append(run.version.namespaceID)
+        queues.append(run.version.queueIDs[task.node])
+        priorities.append(Int16(clamping: run.version.program.nodes[task.node].priority))
+        versions.append(run.version.id.rawValue)
+        nodes.append(Int32(clamping: task.node))
+        inputs.append(task.input.text)
     }
 }
 

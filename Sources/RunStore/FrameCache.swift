@@ -6,11 +6,19 @@ import Synchronization
 package import WorkflowModel
 
 package final class FrameCache: Sendable {
-    private struct Entry {
+    // A class: a frame is large, and the table of entries is to move references only.
+    private final class Entry {
         let revision: Int64
         let frame: Frame
         let weight: Int
-        var age: UInt64
+        let age: UInt64
+
+        init(revision: Int64, frame: Frame, weight: Int, age: UInt64) {
+            self.revision = revision
+            self.frame = frame
+            self.weight = weight
+            self.age = age
+        }
     }
 
     private struct State {

@@ -7,11 +7,20 @@ public import WorkflowModel
 extension RunStore {
     /// Folds what is due of up to `limit` runs, in one transaction. When the batch cannot be written, it is halved until the run that
     /// cannot be folded stands alone; that one is set aside (quarantined), and the others go on.
-    public func fold(upTo limit: Int, on connection: PostgresConnection) async throws(PostgresError) -> FoldReport {
+    ///
+    /// - Parameters:
+    ///   - limit: how many outcomes, orders and timers are folded at most, of each.
+    ///   - share: which runs come first: those of one lane of several, so that lanes do not stand in each other's way.
+    ///   - connection: the lane's own.
+    public func fold(
+        upTo limit: Int, share: FoldShare = .all, on connection: PostgresConnection
+    ) async throws(PostgresError) -> FoldReport {
         let attempt = FoldAttempt()
         do throws(PostgresError) {
             return try await connection.transaction { @Sendable db throws(PostgresError) in
-                try self.foldLocked(try db.query(Self.lockDueRuns, [.int32(Int32(clamping: limit))]), limit: limit, attempt, on: db)
+                try self.foldLocked(
+                    try db.query(Self.lockDueRuns, [.int32(Int32(clamping: limit)), .int32(share.index), .int32(share.count)]),
+                    attempt, on: db)
             }.finished(by: self)
         } catch {
             guard Self.isPoison(error), !attempt.runIDs.isEmpty else { throw error }
@@ -40,7 +49,8 @@ extension RunStore {
                 report.add(
                     try await connection.transaction { @Sendable db throws(PostgresError) in
                         try self.foldLocked(
-                            try db.query(Self.lockGivenRuns, [.uuidArray(half.map(\.pair))]), limit: .max, FoldAttempt(), on: db)
+                            try db.query(Self.lockGivenRuns, [.uuidArray(half.map(\.pair)), .int32(Self.outcomesOfGivenRun)]),
+                            FoldAttempt(), on: db)
                     }.finished(by: self))
             } catch {
                 guard Self.isPoison(error) else { throw error }
@@ -65,108 +75,52 @@ extension RunStore {
         }
     }
 
-    static let lockDueRuns: SQL = "select * from skein.lock_due_runs_v1($1)"
+    static let lockDueRuns: SQL = 
+        "select runs, outcomes, orders, timers, at, has_more from skein.lock_due_runs_v1($1, $2, $3)"
+    private static let lockGivenRuns: SQL = 
+        "select runs, outcomes, orders, timers, at, false from skein.lock_given_runs_v1($1, $2)"
 
-    private static let lockGivenRuns: SQL = """
-        select r.run_id, r.namespace_id, r.version_id, r.revision, r.history_length, r.unsettled, r.live, r.block_ending, r.started_at,
-               r.cancel_requested_at, r.cancel_reason, r.submitted_at, r.deadline_at, r.trigger, r.labels,
-               array(select t.path from skein.task t where t.run_id = r.run_id and t.state = 'settled' limit 2000),
-               array(select i.inbox_id from skein.inbox i where i.run_id = r.run_id),
-               array(select d.path from skein.timer d where d.run_id = r.run_id and d.due_at <= skein.now() order by d.path, d.kind),
-               array(select d.kind from skein.timer d where d.run_id = r.run_id and d.due_at <= skein.now() order by d.path, d.kind),
-               r.parent_run_id, r.root_run_id, r.depth, r.lineage, r.callees, r.is_begun
-          from skein.run r
-         where r.run_id = any ($1) and r.quarantined_at is null and r.paused_at is null
-           for update of r skip locked
-        """
+    // What a run that is folded by itself takes at a time.
+    private static let outcomesOfGivenRun: Int32 = 2000
 
-    private static let readSettled: SQL = """
-        select t.run_id, t.path, t.fence, t.session_id, t.outcome::text, t.output, t.failure, t.claimed_at, t.settled_at, t.attempt,
-               t.losses, t.retry_state, t.step_started_at, t.is_unwanted
-          from unnest($1, $2) as g (run_id, path)
-               cross join lateral (
-                 select * from skein.task k where k.run_id = g.run_id and k.path = g.path and k.state = 'settled' offset 0) as t
-         order by t.fence
-        """
-
-    private static let readOrders: SQL = """
-        select i.run_id, i.inbox_id, i.kind, i.path, i.body, i.child_run_id, e.status::text, e.output, e.failure, e.parent_attempt,
-               i.event_id, v.name, v.key, v.data, v.actor, v.at
-          from skein.inbox i
-          left join lateral (select * from skein.ended_run k where k.run_id = i.child_run_id offset 0) as e on i.kind = 'child'
-          left join lateral (select * from skein.event k where k.event_id = i.event_id offset 0) as v on i.kind = 'event'
-         where i.inbox_id = any ($1) order by i.inbox_id
-        """
-
-    private static let readTimers: SQL = """
-        select t.run_id, t.path, t.kind
-          from unnest($1, $2, $3) as g (run_id, path, kind)
-               cross join lateral (
-                 select * from skein.timer k
-                  where k.run_id = g.run_id and k.path = g.path and k.kind = g.kind and k.due_at <= skein.now() offset 0) as t
-         order by t.due_at
-        """
-
-    // What there is to fold, read by its keys after the locks were taken.
-    private struct DueKeys {
-        var settledRuns: [UUIDPair?] = []
-        var settledPaths: [String?] = []
-        var inboxIDs: [Int64?] = []
-        var timerRuns: [UUIDPair?] = []
-        var timerPaths: [String?] = []
-        var timerKinds: [String?] = []
-
-        init(_ locked: Rows) {
-            for row in locked {
-                let paths = row.isNull(15) ? [] : row.textArray(15)
-                settledPaths += paths
-                settledRuns += repeatElement(Optional(row.uuid(0)), count: paths.count)
-                inboxIDs += row.isNull(16) ? [] : row.int64Array(16)
-                let timers = row.isNull(17) ? [] : row.textArray(17)
-                timerPaths += timers
-                timerKinds += row.isNull(18) ? [] : row.textArray(18)
-                timerRuns += repeatElement(Optional(row.uuid(0)), count: timers.count)
-            }
-        }
-    }
-
+    // `locked` says how much is due; the cursors that lead to it are open.
     private func foldLocked(
-        _ locked: Rows, limit: Int, _ attempt: FoldAttempt, on db: isolated PostgresConnection
+        _ locked: Rows, _ attempt: FoldAttempt, on db: isolated PostgresConnection
     ) throws(PostgresError) -> FoldResult {
-        guard !locked.isEmpty else { return FoldResult(generation: frames.generation) }
+        let counts = locked[0]
+        guard counts.int32(0) > 0 else { return FoldResult(generation: frames.generation) }
+        let now = Timestamp(microseconds: counts.timestamp(4))
+        let hasOutcomes = counts.int32(1) > 0
+        let hasOrders = counts.int32(2) > 0
+        let hasTimers = counts.int32(3) > 0
+        var batch: [(SQL, [Parameter])] = [("fetch all from due_runs", [])]
+        if hasOutcomes { batch.append(("fetch all from due_outcomes", [])) }
+        if hasOrders { batch.append(("fetch all from due_orders", [])) }
+        if hasTimers { batch.append(("fetch all from due_timers", [])) }
+        var answers = try db.pipeline(batch)[...]
+        let locked = answers.removeFirst()
         attempt.runIDs = locked.map { RunID($0.uuid(0)) }
         let versions = try programs.load(
-            locked.map { VersionID($0.int64(2)) } + locked.flatMap { Self.calleeIDs($0.textOrNull(23)).map(\.1) }, on: db)
-
-        let due = DueKeys(locked)
-        var batch: [(SQL, [Parameter])] = [("select skein.now()", [])]
-        let hasSettled = !due.settledPaths.isEmpty
-        let hasOrders = !due.inboxIDs.isEmpty
-        let hasTimers = !due.timerPaths.isEmpty
-        if hasSettled { batch.append((Self.readSettled, [.uuidArray(due.settledRuns), .textArray(due.settledPaths)])) }
-        if hasOrders { batch.append((Self.readOrders, [.int64Array(due.inboxIDs)])) }
-        if hasTimers {
-            batch.append((Self.readTimers, [.uuidArray(due.timerRuns), .textArray(due.timerPaths), .textArray(due.timerKinds)]))
-        }
-        var answers = try db.pipeline(batch)[...]
-        let now = Timestamp(microseconds: answers.removeFirst()[0].timestamp(0))
+            locked.map { VersionID($0.int64(2)) } + locked.flatMap { Self.calleeIDs($0.textOrNull(19)).map(\.1) }, on: db)
 
         var result = FoldResult(generation: frames.generation)
         var changes = ChangeSet()
         var folds: [RunFold] = []
+        folds.reserveCapacity(locked.count)
         var positions: [RunID: Int] = [:]
+        positions.reserveCapacity(locked.count)
         for row in locked {
             let id = RunID(row.uuid(0))
             switch versions[VersionID(row.int64(2))] {
             case .success(let version):
                 positions[id] = folds.count
-                let frame = frame(id, row, version, callees: callees(row.textOrNull(23), among: versions))
-                folds.append(RunFold(id: id, revision: row.int64(3), version: version, frame: frame, root: row.uuidOrNull(20).map { RunID($0) }))
+                let frame = frame(id, row, version, callees: callees(row.textOrNull(19), among: versions))
+                folds.append(RunFold(id: id, revision: row.int64(3), version: version, frame: frame, root: row.uuidOrNull(16).map { RunID($0) }))
             case .failure(let unusable): result.report.quarantined.append((id, unusable.description))
             case nil: result.report.quarantined.append((id, "the version does not exist"))
             }
         }
-        if hasSettled {
+        if hasOutcomes {
             for row in answers.removeFirst() {
                 guard let position = positions[RunID(row.uuid(0))] else { continue }
                 folds[position].inputs.append(.outcome(Self.outcome(row)))
@@ -198,7 +152,7 @@ extension RunStore {
         let runs = folds.map(\.change)
         _ = try db.pipelineAndCommit(changes.statements(for: runs, now: now))
         result.report.runs = folds.count
-        result.report.wasFull = due.settledPaths.count >= limit || due.inboxIDs.count >= limit || due.timerPaths.count >= limit
+        result.report.hasMore = counts.bool(5)
         result.count(runs, changes)
         result.folds = folds
         return result
@@ -212,7 +166,7 @@ extension RunStore {
             frame.refresh(cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10))
             return (frame, true)
         }
-        let isStarted = row.bool(24)
+        let isStarted = row.bool(20)
         let facts = RunFacts(
             id: id, version: version.number, historyLength: Int(row.int32(4)),
             submittedAt: Timestamp(microseconds: row.timestamp(11)),
@@ -222,8 +176,8 @@ extension RunStore {
                 ? BlockFacts(
                     unsettled: Int(row.int32(5)), live: Int(row.int32(6)),
                     ending: row.textOrNull(7).flatMap { try? JSONValue(parsing: $0) }.flatMap { BlockEnding(json: $0) }) : nil,
-            cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10), callees: callees, depth: Int(row.int32(21)),
-            lineage: Self.lineage(row.textOrNull(22)), parentID: row.uuidOrNull(19).map { RunID($0) })
+            cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10), callees: callees, depth: Int(row.int32(17)),
+            lineage: Self.lineage(row.textOrNull(18)), parentID: row.uuidOrNull(15).map { RunID($0) })
         return (Frame(program: version.program, run: facts, isComplete: !isStarted), !isStarted)
     }
 

@@ -23,6 +23,23 @@ public final class RunStore: Sendable {
     }
 }
 
+/// The runs that a lane folds before all others: one of several equal shares, by the run's id.
+public struct FoldShare: Sendable, Hashable {
+    /// Which share, from 0.
+    let index: Int32
+    /// How many shares there are.
+    let count: Int32
+
+    /// All runs.
+    public static let all = FoldShare(index: 0, of: 1)
+
+    /// The share of one lane; `count` is at least 1.
+    public init(index: Int, of count: Int) {
+        self.count = Int32(clamping: max(1, count))
+        self.index = Int32(clamping: index) % self.count
+    }
+}
+
 /// What a fold did.
 public struct FoldReport: Sendable {
     /// Runs that were locked and decided upon.
@@ -46,8 +63,8 @@ public struct FoldReport: Sendable {
     /// Runs whose fold failed; they were set aside.
     public var quarantined: [(RunID, String)] = []
 
-    /// Whether there may be more to fold at once.
-    public var wasFull = false
+    /// Whether there was more to fold than was taken.
+    public var hasMore = false
 
     mutating func add(_ other: FoldReport) {
         runs += other.runs
@@ -60,6 +77,6 @@ public struct FoldReport: Sendable {
         ended.merge(other.ended, uniquingKeysWith: +)
         refused += other.refused
         quarantined += other.quarantined
-        wasFull = wasFull || other.wasFull
+        hasMore = hasMore || other.hasMore
     }
 }

@@ -35,7 +35,7 @@ extension Setting {
     package static let requireApiKeys = Setting(
         key: "require.api.keys", kind: .boolean, fallback: nil,
         about: "Answer only to requests with a valid API key. Default: true, unless address is a loopback address.")
-    package static let foldLimit = Setting(key: "fold.limit", kind: .integer(1...2000), fallback: "200", about: "How many runs one fold takes at most.")
+    package static let foldLimit = Setting(key: "fold.limit", kind: .integer(1...2000), fallback: "1000", about: "How many outcomes one fold takes at most.")
     package static let foldLanes = Setting(
         key: "fold.lanes", kind: .integer(1...16), fallback: "2", about: "How many folds may be under way at the same time, each on runs of its own.")
     package static let poolSize = Setting(key: "pool.size", kind: .integer(1...200), fallback: "8", about: "How many database connections serve requests.")

@@ -25,7 +25,13 @@ final class StepCalls: Sendable {
         let stepIndex: Int
     }
 
-    private let known = Mutex<[Key: StepCall]>([:])
+    private struct State {
+        var known: [Key: StepCall] = [:]
+        // Asked for at this moment: whoever needs the same waits for the same answer.
+        var asked: [Key: Task<FoundCall, any Error>] = [:]
+    }
+
+    private let state = Mutex(State())
     private let pool: PostgresPool
     private static let capacity = 50_000
 
@@ -34,21 +40,32 @@ final class StepCalls: Sendable {
     /// The step's call; throws when the database cannot be asked.
     func call(for task: ClaimedTask) async throws -> FoundCall {
         let key = Key(version: task.version, stepIndex: task.stepIndex)
-        if let call = known.withLock({ $0[key] }) { return .success(call) }
+        let (known, asked) = state.withLock { state -> (StepCall?, Task<FoundCall, any Error>?) in
+            if let known = state.known[key] { return (known, nil) }
+            let asked = state.asked[key] ?? Task { try await self.ask(key) }
+            state.asked[key] = asked
+            return (nil, asked)
+        }
+        if let known { return .success(known) }
+        return try await asked?.value ?? Self.notUnderstood
+    }
+
+    private func ask(_ key: Key) async throws -> FoundCall {
+        defer { state.withLock { _ = $0.asked.removeValue(forKey: key) } }
         let text = try await pool.withConnection { connection in
-            try await TaskQueue.stepCall(version: task.version, stepIndex: task.stepIndex, on: connection)
+            try await TaskQueue.stepCall(version: key.version, stepIndex: key.stepIndex, on: connection)
         }
         guard let document = text?.value, let agent = document["agent"].flatMap({ DefinitionDecoder.decode(agent: $0) }),
             let milliseconds = document["timeoutMilliseconds"]?.intValue
-        else {
-            return .failure(
-                Failure(type: .custom, code: "E_AGENT_UNKNOWN", message: "this release of the worker does not understand the step's agent"))
-        }
+        else { return Self.notUnderstood }
         let call = StepCall(agent: agent, timeout: .milliseconds(milliseconds))
-        known.withLock { known in
-            if known.count >= Self.capacity { known.removeAll() }
-            known[key] = call
+        state.withLock { state in
+            if state.known.count >= Self.capacity { state.known.removeAll() }
+            state.known[key] = call
         }
         return .success(call)
     }
+
+    private static let notUnderstood = FoundCall.failure(
+        Failure(type: .custom, code: "E_AGENT_UNKNOWN", message: "this release of the worker does not understand the step's agent"))
 }

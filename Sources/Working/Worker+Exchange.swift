@@ -14,11 +14,19 @@ extension Worker {
             var failures = 0
             var strays = StrayLooks()
             while !(state.isDraining && state.isIdle), !Task.isCancelled {
-                let (session, outcomes, room) = state.nextExchange()
-                guard let session, !outcomes.isEmpty || room > 0 else {
+                let session: SessionID
+                let outcomes: [SettledTask]
+                let room: Int
+                switch state.next(at: .now) {
+                case .exchange(let alive, let finished, let free):
+                    (session, outcomes, room) = (alive, finished, free)
+                case .drop(let finished):
                     // Without a session there is nobody to report to; the outcomes' leases are over.
-                    for outcome in outcomes { noteDropped(outcome, because: Self.sessionLost) }
-                    await state.wakeup.wait(upTo: configuration.pollInterval)
+                    for outcome in finished { noteDropped(outcome, because: Self.sessionLost) }
+                    continue
+                case .wait(let duration):
+                    let longest = duration ?? idle.next()
+                    if await !state.wakeup.wait(upTo: longest), duration == nil { state.lookForTasks() }
                     continue
                 }
                 do throws(TaskQueueError) {
@@ -36,11 +44,8 @@ extension Worker {
                         let execution = state.begin(task)
                         group.addTask { await self.execute(execution) }
                     }
-                    if claimed.isEmpty, outcomes.isEmpty {
-                        await state.wakeup.wait(upTo: idle.next())
-                    } else {
-                        idle.reset()
-                    }
+                    if claimed.count == room, room > 0 { state.lookForTasks() }
+                    if !claimed.isEmpty || !outcomes.isEmpty { idle.reset() }
                 } catch {
                     switch error {
                     case .sessionDead:
@@ -48,6 +53,7 @@ extension Worker {
                         abandon(session)
                     case .unknownNamespace, .unavailable:
                         state.putBack(outcomes)
+                        state.lookForTasks()
                         strays.noteFailure(at: .now)
                         failures += 1
                         log.warning("The queue could not be asked; trying again", metadata: [.error: "\(error)", .count: "\(failures)"])

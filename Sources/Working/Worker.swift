@@ -65,7 +65,7 @@ public final class Worker: Service {
     private func wakeOnNotifications() async {
         for await _ in listener.notifications() {
             metrics.count(.notificationsReceived)
-            state.wakeup.signal()
+            state.noteTasksReady()
         }
     }
 
@@ -91,13 +91,9 @@ public final class Worker: Service {
 
     func execute(_ execution: Execution) async {
         let task = execution.task
-        let outcome = await outcome(of: execution)
-        if let outcome {
-            state.finish(execution, outcome)
-        } else {
-            // Neither the agent nor the database could say anything: the lease runs out, and the step is tried elsewhere.
-            state.finish(execution, SettledTask(key: task.key, fence: task.fence, status: .released))
-        }
+        // When neither the agent nor the database could say anything the task is given back, and the step is tried elsewhere.
+        let outcome = await outcome(of: execution) ?? SettledTask(key: task.key, fence: task.fence, status: .released)
+        state.finish(execution, outcome)
     }
 
     private func outcome(of execution: Execution) async -> SettledTask? {
@@ -116,19 +112,8 @@ public final class Worker: Service {
             .child(step: task.key.path.text, attempt: task.attempt)
         let agentCall = AgentCall(
             agent: call.agent, with: task.input, runID: task.key.runID, path: task.key.path, attempt: task.attempt, fence: task.fence,
-            idempotencyKey: Self.idempotencyKey(of: task), timeout: call.timeout, traceparent: trace.traceparent)
-        let result = await withTaskGroup(of: AgentResult?.self) { group in
-            group.addTask { await self.caller.perform(agentCall) }
-            group.addTask {
-                await execution.stop.wait()
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            let second = await group.next() ?? nil
-            return first ?? second
-        }
-        guard let result else { return nil }
+            idempotencyKey: Self.idempotencyKey(of: task), timeout: call.timeout, trace: trace)
+        let result = await execution.result(of: Task { await self.caller.perform(agentCall) })
         metrics.observe(.agentCallDuration, call.agent.kind.name, result.outcome.name, duration: result.duration)
         return settled(task, result)
     }
@@ -148,12 +133,18 @@ public final class Worker: Service {
         }
     }
 
+    private static let digits = Array("0123456789abcdef".utf8)
+
     // The same over all attempts of a step: an agent that has seen it answers as it did before.
     static func idempotencyKey(of task: ClaimedTask) -> String {
         let digest = SHA256.hash(data: Array("\(task.key.runID)\n\(task.key.path)\n0".utf8))
-        var text = ""
-        for byte in digest.prefix(16) { text += (byte < 16 ? "0" : "") + String(byte, radix: 16) }
-        return text
+        return String(unsafeUninitializedCapacity: 32) { buffer in
+            for (index, byte) in digest.prefix(16).enumerated() {
+                buffer[2 * index] = Self.digits[Int(byte >> 4)]
+                buffer[2 * index + 1] = Self.digits[Int(byte & 15)]
+            }
+            return 32
+        }
     }
 
     private static func details(of result: AgentResult) -> JSONText? {

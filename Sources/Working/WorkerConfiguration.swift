@@ -46,6 +46,12 @@ public struct WorkerConfiguration: Sendable {
 
     /// How many outcomes one exchange reports at most.
     static let exchangeLimit = 500
+
+    /// So many outcomes are reported at once, without waiting for more.
+    static let reportSize = 64
+
+    /// How long an outcome waits for others while other calls are under way.
+    static let reportDelay: Duration = .milliseconds(1)
 }
 
 /// The channels on which processes wake each other. A notification carries nothing; whoever misses one looks a little later.

@@ -1,5 +1,6 @@
 // What a worker process knows of itself: its session, what it is working on, what it has to report.
 
+import AgentCalls
 import Postgres
 import Synchronization
 import TaskQueue
@@ -24,11 +25,37 @@ enum SessionPhase: Equatable {
 
 /// One attempt that this process carries out.
 final class Execution: Sendable {
+    private struct Inner {
+        var isStopped = false
+        var call: Task<AgentResult, Never>?
+    }
+
     let task: ClaimedTask
-    /// Ends the call: the attempt is no longer wanted, or the session is gone.
-    let stop = Wakeup()
+    private let inner = Mutex(Inner())
 
     init(task: ClaimedTask) { self.task = task }
+
+    /// Ends the call: the attempt is no longer wanted, or the session is gone. A call that begins later ends at once.
+    func stop() {
+        inner.withLock { inner in
+            inner.isStopped = true
+            return inner.call
+        }?.cancel()
+    }
+
+    /// Waits for the call, and ends it when it is to be stopped or this task is cancelled.
+    func result(of call: Task<AgentResult, Never>) async -> AgentResult {
+        let isStopped = inner.withLock { inner in
+            inner.call = call
+            return inner.isStopped
+        }
+        if isStopped { call.cancel() }
+        return await withTaskCancellationHandler {
+            await call.value
+        } onCancel: {
+            call.cancel()
+        }
+    }
 }
 
 final class WorkerState: Sendable {
@@ -36,9 +63,23 @@ final class WorkerState: Sendable {
         var phase = SessionPhase.none
         var running: [ExecutionKey: Execution] = [:]
         var outbox: [SettledTask] = []
-        // What the last exchange took out and has not confirmed.
+        // When the first outcome came that has not been taken out.
+        var waitingSince: ContinuousClock.Instant?
+        // Whether there may be tasks to claim: a notification came, the last claim left some, or it is time to look.
+        var mayFindTasks = true
         var isDraining = false
-        var isStopping = false
+
+        mutating func takeOutcomes(upTo limit: Int) -> [SettledTask] {
+            let outcomes = Array(outbox.prefix(limit))
+            outbox.removeFirst(outcomes.count)
+            waitingSince = outbox.isEmpty ? nil : waitingSince
+            return outcomes
+        }
+
+        mutating func add(_ outcomes: some Collection<SettledTask>) {
+            if outbox.isEmpty { waitingSince = ContinuousClock.now }
+            outbox += outcomes
+        }
     }
 
     private struct ExecutionKey: Hashable {
@@ -60,7 +101,10 @@ final class WorkerState: Sendable {
     var isIdle: Bool { inner.withLock { $0.running.isEmpty && $0.outbox.isEmpty } }
 
     func set(_ phase: SessionPhase) {
-        inner.withLock { $0.phase = phase }
+        inner.withLock { inner in
+            inner.phase = phase
+            inner.mayFindTasks = true
+        }
         wakeup.signal()
     }
 
@@ -69,13 +113,46 @@ final class WorkerState: Sendable {
         wakeup.signal()
     }
 
-    /// Takes what is to be reported, and says how much may be claimed.
-    func nextExchange() -> (session: SessionID?, outcomes: [SettledTask], room: Int) {
+    /// There may be tasks to claim.
+    func noteTasksReady() {
+        lookForTasks()
+        wakeup.signal()
+    }
+
+    /// The next exchange claims, whether anybody said that there are tasks or not.
+    func lookForTasks() { inner.withLock { $0.mayFindTasks = true } }
+
+    /// What the exchange loop does next.
+    enum Next {
+        /// Report these, and claim up to `room` tasks.
+        case exchange(SessionID, [SettledTask], room: Int)
+        /// There is no session, and nobody takes these.
+        case drop([SettledTask])
+        /// Nothing to do before something happens, or this time has passed.
+        case wait(Duration?)
+    }
+
+    /// What to do now. Outcomes go together with those that come within a millisecond, so that a busy worker reports by the dozen; one
+    /// that no other can follow goes at once.
+    func next(at now: ContinuousClock.Instant) -> Next {
         inner.withLock { inner in
-            let outcomes = Array(inner.outbox.prefix(WorkerConfiguration.exchangeLimit))
-            inner.outbox.removeFirst(outcomes.count)
+            guard let session = inner.phase.session else {
+                let outcomes = inner.takeOutcomes(upTo: .max)
+                return outcomes.isEmpty ? .wait(nil) : .drop(outcomes)
+            }
             let mayClaim = if case .alive = inner.phase { !inner.isDraining } else { false }
-            return (inner.phase.session, outcomes, mayClaim ? max(0, slots - inner.running.count) : 0)
+            let room = mayClaim ? max(0, slots - inner.running.count) : 0
+            if !inner.outbox.isEmpty {
+                let waited = inner.waitingSince.map { now - $0 } ?? .zero
+                let goesNow = inner.outbox.count >= WorkerConfiguration.reportSize || inner.running.isEmpty
+                    || waited >= WorkerConfiguration.reportDelay
+                guard goesNow else { return .wait(WorkerConfiguration.reportDelay - waited) }
+            } else if room == 0 || !inner.mayFindTasks {
+                return .wait(nil)
+            }
+            // A notification that comes while the claim is under way is meant for the next one.
+            if room > 0 { inner.mayFindTasks = false }
+            return .exchange(session, inner.takeOutcomes(upTo: WorkerConfiguration.exchangeLimit), room: room)
         }
     }
 
@@ -86,7 +163,7 @@ final class WorkerState: Sendable {
 
     /// Puts back what could not be reported: it is tried again.
     func putBack(_ outcomes: [SettledTask]) {
-        inner.withLock { $0.outbox.insert(contentsOf: outcomes, at: 0) }
+        inner.withLock { $0.add(outcomes) }
     }
 
     func begin(_ task: ClaimedTask) -> Execution {
@@ -95,16 +172,17 @@ final class WorkerState: Sendable {
         return execution
     }
 
-    func finish(_ execution: Execution, _ outcome: SettledTask?) {
-        inner.withLock { inner in
+    func finish(_ execution: Execution, _ outcome: SettledTask) {
+        let changesWhatIsNext = inner.withLock { inner in
             inner.running.removeValue(forKey: ExecutionKey(key: execution.task.key, fence: execution.task.fence))
-            if let outcome { inner.outbox.append(outcome) }
+            inner.add(CollectionOfOne(outcome))
+            return inner.outbox.count == 1 || inner.outbox.count == WorkerConfiguration.reportSize || inner.running.isEmpty
         }
-        wakeup.signal()
+        if changesWhatIsNext { wakeup.signal() }
     }
 
     func cancel(_ key: TaskKey, _ fence: Fence) {
-        inner.withLock { $0.running[ExecutionKey(key: key, fence: fence)] }?.stop.signal()
+        inner.withLock { $0.running[ExecutionKey(key: key, fence: fence)] }?.stop()
     }
 
     /// The session is gone: what was under way belongs to others, and what was not reported never will be.
@@ -113,14 +191,13 @@ final class WorkerState: Sendable {
     func loseSession() -> (calls: Int, outcomes: [SettledTask]) {
         let (lost, outcomes) = inner.withLock { inner in
             inner.phase = .none
-            defer { inner.outbox.removeAll() }
-            return (Array(inner.running.values), inner.outbox)
+            return (Array(inner.running.values), inner.takeOutcomes(upTo: .max))
         }
-        for execution in lost { execution.stop.signal() }
+        for execution in lost { execution.stop() }
         return (lost.count, outcomes)
     }
 
     func stopAll() {
-        for execution in inner.withLock({ Array($0.running.values) }) { execution.stop.signal() }
+        for execution in inner.withLock({ Array($0.running.values) }) { execution.stop() }
     }
 }

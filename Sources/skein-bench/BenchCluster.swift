@@ -4,7 +4,6 @@ import AsyncHTTPClient
 import EmbeddedPostgres
 import Foundation
 import Postgres
-import Schema
 
 struct BenchError: Error, CustomStringConvertible {
     let description: String
@@ -32,7 +31,6 @@ final class BenchCluster {
         let server = try EmbeddedPostgres.start(EmbeddedPostgresSettings(directory: place, parameters: parameters))
         let databaseURL = server.connectionString()
         let connection = try await PostgresConnection.connect(PostgresConfiguration(databaseURL, applicationName: "skein-bench"))
-        _ = try await Migrator.migrate(connection)
         let cluster = BenchCluster(server: server, connection: connection, databaseURL: databaseURL, port: try freePort(), slots: slots)
         do {
             try await cluster.startProcesses(coordinators: coordinators, workers: workers)
@@ -68,6 +66,7 @@ final class BenchCluster {
         var environment = ProcessInfo.processInfo.environment
         environment["SKEIN_DATABASE_URL"] = databaseURL
         environment["SKEIN_ALLOW_NOOP"] = "true"
+        environment["SKEIN_MIGRATE"] = name == "skein-coordinator" ? "true" : nil
         environment["SKEIN_LOG_LEVEL"] = "warning"
         process.environment = environment
         process.standardOutput = FileHandle.nullDevice

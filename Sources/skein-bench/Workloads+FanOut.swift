@@ -13,7 +13,8 @@ extension Workloads {
             try await cluster.apply(fanOut(name, size))
             try floor()
             // Somebody has to do it a first time.
-            _ = try await cluster.start(name)
+            let input: JSONValue = size > largestGraph ? ["items": .array((0..<size).map { .int(Int64($0)) })] : [:]
+            try await cluster.waitForEnd(ofRun: try await cluster.api.start(name, input: input))
             var times: [Double] = []
             var costs: [Double] = []
             var growth: [Double] = []
@@ -22,7 +23,7 @@ extension Workloads {
                 cluster.forgetPeaks()
                 let resident = cluster.memory().coordinator
                 let before = try await cluster.usage()
-                let run = try await cluster.api.start(name, input: [:])
+                let run = try await cluster.api.start(name, input: input)
                 try await cluster.waitForEnd(ofRun: run)
                 let usage = try await cluster.usage() - before
                 times.append(try await cluster.seconds(ofRun: run) * 1000)
@@ -44,18 +45,11 @@ extension Workloads {
 
     private static func fanOut(_ name: String, _ size: Int) -> JSONValue {
         if size > largestGraph {
-            let all: JSONValue = ["id": "all", "each": .string("${{ range(0, \(size)) }}"), "maxParallel": 0, "agent": "noop"]
+            let all: JSONValue = ["id": "all", "each": "${{ input.items }}", "maxParallel": 0, "agent": "noop"]
             return ["workflow": .string(name), "agents": noop, "steps": [all, ["id": "join", "set": true]]]
         }
         let names = (1...size).map { "p\($0)" }
         let join: JSONValue = ["id": "join", "set": true, "needs": .array(names.map { .string($0) })]
         return ["workflow": .string(name), "agents": noop, "graph": .array(names.map { step($0) } + [join])]
-    }
-}
-
-extension BenchCluster {
-    // Starts a run and waits for its end.
-    fileprivate func start(_ workflow: String) async throws {
-        try await waitForEnd(ofRun: try await api.start(workflow, input: [:]))
     }
 }

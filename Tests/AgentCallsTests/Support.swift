@@ -1,5 +1,6 @@
 // Calls with good defaults, and ways to wait for what will happen.
 import AgentCalls
+import Telemetry
 import Testing
 import WorkflowModel
 
@@ -14,7 +15,7 @@ func call(_ kind: AgentKind, with value: JSONValue = ["n": 1], timeout: Duration
     AgentCall(
         agent: AgentDefinition(kind: kind), with: JSONText(value), runID: runID, path: StepPath("review.score"), attempt: 2,
         fence: Fence(77),
-        idempotencyKey: "run-1/review.score", timeout: timeout, traceparent: traceparent)
+        idempotencyKey: "run-1/review.score", timeout: timeout, trace: traceparent.flatMap { TraceContext(traceparent: $0) })
 }
 
 let runID = RunID("0193d5e8-0000-7000-8000-000000000001") ?? RunID(UUIDBytes(high: 0, low: 1))

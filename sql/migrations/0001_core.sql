@@ -8,9 +8,12 @@ create type skein.step_status as enum ('succeeded', 'failed', 'skipped', 'cancel
 create type skein.ending as enum ('succeeded', 'failed', 'timed_out', 'cancelled');
 
 -- The engine's clock for timers and schedules. A test database may fake it (skein.fake_now); leases use clock_timestamp().
+-- In PL/pgSQL, whose plans are kept: SQL that is stable and calls something volatile is planned again at each call (50 us).
 create function skein.now() returns timestamptz
-language sql stable parallel safe as $$
-  select coalesce(nullif(current_setting('skein.fake_now', true), '')::timestamptz, clock_timestamp())
+language plpgsql stable parallel safe as $$
+begin
+  return coalesce(nullif(current_setting('skein.fake_now', true), '')::timestamptz, clock_timestamp());
+end
 $$;
 
 -- Tenants ---------------------------------------------------------------------------------------------------------------

@@ -73,4 +73,14 @@ begin
   if last_step() > 1 then perform submit(cardinality(ends)); end if;
 end $$;
 
+-- Both in one call: an engine reads the rows and sends others back, in binary; pgbench would make text of each and read it again.
+create function fold(p_limit integer) returns void language plpgsql set plan_cache_mode = force_generic_plan set jit = off as $$
+declare d record;
+begin
+  d := fold_pick(p_limit);
+  if d.n > 0 then
+    perform fold_write(d.runs, d.lengths, d.begun, d.paths, d.nodes, d.attempts, d.fences, d.sessions, d.claimed, d.settled, d.outputs);
+  end if;
+end $$;
+
 select submit(:runs);
