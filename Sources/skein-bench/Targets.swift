@@ -27,6 +27,14 @@ enum FloorMeasure: Sendable {
     case serverCPU
     /// Milliseconds for so many units.
     case time(units: Int)
+
+    var unit: String {
+        switch self {
+        case .rate: "/s"
+        case .serverCPU: " us"
+        case .time: " ms"
+        }
+    }
 }
 
 /// What one figure is meant to be.

@@ -60,7 +60,7 @@ struct Verdict: Sendable {
         case .share: shown = "\(Report.plain(ratio * 100)) %"
         case .times: shown = "\(Report.plain(ratio))x"
         }
-        return "\(shown) of \(floor.cell) (\(Report.plain(value)))"
+        return "\(shown) of \(floor.cell) (\(Report.plain(value))\(floor.measure.unit))"
     }
 
     var json: JSONValue {
