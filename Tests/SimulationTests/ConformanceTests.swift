@@ -16,6 +16,12 @@ struct ConformanceTests {
         }
     }
 
+    @Test("on what the protocol's functions do, in every script of two or three sessions", arguments: ProtocolScript.all)
+    func protocolScripts(script: ProtocolScript) async throws {
+        let real = try await RealProtocol.play(script)
+        #expect(ProtocolActors.play(script) == real)
+    }
+
     @Test("on nothing by chance: every script has a name of its own, and most of them somebody who waits")
     func variety() {
         #expect(Set(Script.all.map(\.name)).count == Script.all.count)

@@ -18,8 +18,12 @@ begin
   insert into skein.queue (namespace_id, name)
   select v_namespace_id, q from unnest(p_queues) as q
   on conflict (namespace_id, name) do nothing;
-  insert into skein.worker_session (namespace_id, worker, host, pid, version, queue_ids, slots, lease_milliseconds, lease_until)
-  select v_namespace_id, p_worker, p_host, p_pid, p_version,
+  -- Like a fence, a session's number is never given again, not by a standby that was promoted without the last registrations: two workers
+  -- with one number would keep each other's leases alive.
+  insert into skein.worker_session (
+         session_id, namespace_id, worker, host, pid, version, queue_ids, slots, lease_milliseconds, lease_until)
+  overriding system value
+  select (skein.timeline()::bigint << 40) + nextval(pg_get_serial_sequence('skein.worker_session', 'session_id')), v_namespace_id, p_worker, p_host, p_pid, p_version,
          (select array_agg(queue_id order by array_position(p_queues, q.name)) from skein.queue q
            where q.namespace_id = v_namespace_id and q.name = any (p_queues)),
          p_slots, p_lease_milliseconds, clock_timestamp() + p_lease_milliseconds * interval '1 millisecond'

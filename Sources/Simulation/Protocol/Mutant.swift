@@ -17,6 +17,8 @@ package enum Mutant: String, CaseIterable, Sendable {
     case claimInMemory
     /// A fence is a number of the sequence, without the timeline.
     case fenceWithoutTimeline
+    /// A session's number is one of the sequence, without the timeline.
+    case sessionWithoutTimeline
     /// A promoted standby leaves the leases as they are.
     case epochIgnored
     /// A changed timeline voids sessions without waiting for the claims that are under way.

@@ -16,7 +16,8 @@ extension Server {
 
     /// register_session_v1
     package func register(_ transaction: Transaction) async throws(ModelError) -> SessionID {
-        let id = SessionID(tables.sessionNumbers.next())
+        let number = tables.sessionNumbers.next()
+        let id = SessionID(mutant == .sessionWithoutTimeline ? number : Int64(database.timeline) << 40 + number)
         try await statement(transaction) { statement throws(ModelError) in
             try await tables.sessions.insert(statement, SessionRow(id: id, leaseUntil: now + leaseLength))
         }
