@@ -113,7 +113,7 @@ let package = Package(
         .executableTarget(
             name: "skein-bench",
             dependencies: [
-                "WorkflowModel", "Patterns", "Expressions", "JSONSchema", "Definitions", "EmbeddedPostgres", "Postgres", "Programs",
+                "WorkflowModel", "Patterns", "Expressions", "JSONSchema", "Definitions", "Simulation", "EmbeddedPostgres", "Postgres", "Programs",
                 .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
             ]),
 

@@ -13,10 +13,11 @@ extension ChangeSet {
          where k.run_id = g.run_id and k.path = g.path
         """
 
-    // A new wait of the same step sees everything again that it has not taken.
+    // A new wait of the same step sees everything again that it has not taken, and is not told of already.
     private static let forgetDeliveries: SQL = """
         delete from skein.event_delivery d using unnest($1, $2) as g (run_id, path)
          where d.run_id = g.run_id and d.path = g.path and not d.is_consumed
+           and not exists (select from skein.inbox i where i.run_id = d.run_id and i.event_id = d.event_id)
         """
 
     private static let setWaits: SQL = """

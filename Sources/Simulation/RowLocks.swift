@@ -94,10 +94,8 @@ package class Lockable {
             throw .deadlock
         }
         do throws(ModelError) {
-            while !waiter.isGranted {
-                try await transaction.fiber.block()
-                guard transaction.isActive else { throw .connectionLost }
-            }
+            while !waiter.isGranted, transaction.isActive { try await transaction.fiber.block() }
+            guard transaction.isActive else { throw .connectionLost }
         } catch {
             waiters.removeAll { $0 === waiter }
             grant()
@@ -124,6 +122,8 @@ package class Lockable {
 
     // In the order of asking, as far as they go together.
     private func grant() {
+        // Whoever was ended while he waited gets nothing any more.
+        waiters.removeAll { !$0.transaction.isActive }
         while let first = waiters.first, isFree(for: first.transaction, first.mode) {
             waiters.removeFirst()
             hold(first.transaction, first.mode)

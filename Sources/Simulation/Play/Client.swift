@@ -23,7 +23,7 @@ final class Client {
         random = process.world.random.fork()
         runs = Array(repeating: nil, count: wanted.count)
         process.run("submit") { [self] fiber throws(ModelError) in try await submitAll(fiber) }
-        process.run("operate") { [self] fiber throws(ModelError) in try await operate(fiber) }
+        for number in 1...2 { process.run("operate \(number)") { [self] fiber throws(ModelError) in try await operate(fiber) } }
     }
 
     private func opened(_ link: inout Link?, _ fiber: Fiber) throws(ModelError) -> Link {
@@ -126,7 +126,7 @@ final class Client {
     private func operate(_ fiber: Fiber) async throws(ModelError) {
         var link: Link?
         while true {
-            try await fiber.sleep(until: world.now + .milliseconds(50 + random.below(world.isHealing ? 2000 : 700)))
+            try await fiber.sleep(until: world.now + .milliseconds(50 + random.below(world.isHealing ? 2000 : world.settings.haste)))
             let known = runs.compactMap { $0 } + world.observer.liveRuns.filter { !runs.contains($0) }
             guard !known.isEmpty else { continue }
             do throws(ModelError) {

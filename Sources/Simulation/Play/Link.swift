@@ -5,6 +5,7 @@ import WorkflowModel
 /// A connection.
 final class Link {
     let process: Process
+    private let life: Int
     private let fiber: Fiber
     private var world: World { process.world }
     private var transaction: Transaction?
@@ -16,6 +17,7 @@ final class Link {
 
     init(of process: Process, _ fiber: Fiber) {
         self.process = process
+        life = process.life
         self.fiber = fiber
         process.links.append(self)
     }
@@ -43,7 +45,7 @@ final class Link {
         let answer: Result<R, ModelError>
         do throws(ModelError) { answer = .success(try await body()) } catch { answer = .failure(error) }
         fiber.isInServer = false
-        if process.isDead {
+        if process.isDead || process.life != life {
             abandon()
             throw .killed
         }

@@ -18,6 +18,8 @@ final class Observer {
     private var highestEver: [StepKey: Fence] = [:]
     private var highest: [StepKey: Fence] = [:]
     private var granted: Set<Fence> = []
+    // Leases whose workers are told that they are no longer wanted.
+    private var told: Set<Fence> = []
     // Leases whose settlement is committed.
     private var settled: Set<Fence> = []
     private var recorded: Set<Fence> = []
@@ -43,6 +45,9 @@ final class Observer {
         tables.timers.changed = { [unowned self] in timerChanged($0, $1) }
         tables.inbox.changed = { [unowned self] in touch($0?.run ?? $1?.run) }
         tables.waits.changed = { [unowned self] in touch($0?.run ?? $1?.run) }
+        tables.matches.changed = { [unowned self] before, after in if let run = before?.run ?? after?.run { touch(run) } }
+        tables.sessions.changed = { [unowned self] in sessionChanged($0, $1) }
+        tables.notices.changed = { [unowned self] before, after in if before == nil, let after { told.insert(after.key.fence) } }
         tables.events.changed = { [unowned self] in incomingChanged($0, $1) }
         tables.database.committed = { [unowned self] _ in committed() }
     }
@@ -137,6 +142,9 @@ final class Observer {
             report("I5", "\(after.record.path) settles under \(attempt.fence), the last lease is \(String(describing: highest[after.key]))")
         }
         record(attempt.fence, of: after.record.path)
+        if told.contains(attempt.fence), after.record.settled.status == .succeeded {
+            report("I11", "\(after.record.path) succeeds by an attempt that was no longer wanted")
+        }
         if let claim = kept[attempt.fence], claim.status != .succeeded, after.record.settled.status == .succeeded,
             after.record.settled.failure == nil
         {
@@ -182,6 +190,7 @@ final class Observer {
     private var early: [TimerRow] = []
 
     private func incomingChanged(_ before: EventRow?, _ after: EventRow?) {
+        touch(after?.run)
         guard let before, let after else { return }
         switch (before.state, after.state) {
         case (.consumed, _), (.refused, _), (.dropped, _), (.expired, _):
@@ -190,6 +199,10 @@ final class Observer {
         }
         touch(before.takenBy)
         touch(after.takenBy)
+    }
+
+    private func sessionChanged(_ before: SessionRow?, _ after: SessionRow?) {
+        if let before, before.deadAt != nil, after?.deadAt == nil { report("I36", "session \(before.id) was dead, and is not any more") }
     }
 
     // MARK: Commits
@@ -261,12 +274,16 @@ final class Observer {
             if run.pausedAt != nil { report("I10", "\(task.path) of a paused run could be claimed") }
             if run.cancelRequestedAt != nil { report("I11", "\(task.path) of a cancelled run could be claimed") }
         }
+        if run.pausedAt != nil, let timer = timers.first(where: { !$0.held }) {
+            report("I10", "the timer \(timer.kind) of \(timer.path) goes on while its run is paused")
+        }
         for timer in timers where timer.kind != .deadline && timer.kind != .backoff {
             if !live.contains(where: { $0.path == timer.path }), !tasks.contains(where: { $0.path == timer.path }) {
                 report("I18", "the timer \(timer.kind) of \(timer.path) has nothing to wake")
             }
         }
         checkMoves(run, tasks, timers, waits)
+        for wait in waits { checkOverlooked(wait) }
     }
 
     // I35: something will move it.
@@ -298,6 +315,7 @@ final class Observer {
         history = [:]
         numbers = [:]
         kept = [:]
+        told = Set(tables.notices.committedRows.map(\.key.fence))
         func count(_ run: RunID, _ number: Int) {
             history[run, default: 0] += 1
             numbers[run, default: []].insert(number)
@@ -365,21 +383,24 @@ final class Observer {
                 if !isTold { report("I19", "event \(event.id) is with a run that does not know of it") }
             }
         }
-        // Nothing that a waiting step could take is overlooked.
-        for wait in tables.waits.committedRows {
-            let keys = Set(tables.waitKeys.committedRows(of: wait.run).filter { $0.key.step == wait.key }.map(\.key.correlation))
-            let orders = tables.inbox.committedRows(of: wait.run)
-            if orders.contains(where: { if case .event(wait.path, _) = $0.kind { true } else { false } }) { continue }
-            for event in tables.events.committedRows where event.state == .buffered {
-                let isMeant =
-                    event.run == wait.run
-                    ? wait.names?.contains(event.name) ?? true : event.correlation.map { keys.contains($0) } ?? false && event.at >= wait.since
-                guard isMeant, tables.deliveries.committedRow(.init(event: event.id, run: wait.run, path: wait.path)) == nil else { continue }
-                let isLookedAt = tables.matches.committedRows.contains {
-                    ($0.run != nil && $0.run == event.run) || ($0.correlation != nil && $0.correlation == event.correlation)
-                }
-                if !isLookedAt { report("I19", "event \(event.id) is overlooked by \(wait.path)") }
+    }
+
+    // I19: nothing that a waiting step could take is overlooked.
+    private func checkOverlooked(_ wait: WaitRow) {
+        // What the run is told of is decided upon, and then everything is looked at again.
+        let orders = tables.inbox.committedRows(of: wait.run)
+        if orders.contains(where: { if case .event = $0.kind { true } else { false } }) { return }
+        let keys = Set(tables.waitKeys.committedRows(of: wait.run).filter { $0.key.step == wait.key }.map(\.key.correlation))
+        for event in tables.events.committedRows where event.state == .buffered {
+            let isMeant =
+                event.run == nil
+                ? event.correlation.map { keys.contains($0) } ?? false && event.at >= wait.since
+                : event.run == wait.run && wait.names?.contains(event.name) ?? true
+            guard isMeant, tables.deliveries.committedRow(.init(event: event.id, run: wait.run, path: wait.path)) == nil else { continue }
+            let isLookedAt = tables.matches.committedRows.contains {
+                ($0.run != nil && $0.run == event.run) || ($0.correlation != nil && $0.correlation == event.correlation)
             }
+            if !isLookedAt { report("I19", "event \(event.id) is overlooked by \(wait.path)") }
         }
     }
 }

@@ -8,6 +8,8 @@ final class Process {
     unowned let world: World
     private let boot: (Process) -> Void
     var isDead = true
+    /// Which of its lives this is: what belongs to an earlier one is over.
+    private(set) var life = 0
     var stoppedUntil: Timestamp?
     var cutUntil: Timestamp?
     private var fibers: [Fiber] = []
@@ -46,6 +48,7 @@ final class Process {
     func kill(restartAfter delay: Duration) {
         guard !isDead else { return }
         isDead = true
+        life += 1
         // What the server is doing for it at the moment goes on to its end.
         for fiber in fibers where !fiber.isInServer { fiber.interrupt(.killed) }
         for link in links { link.abandon() }

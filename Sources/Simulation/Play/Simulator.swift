@@ -28,6 +28,8 @@ package struct Settings: Sendable {
     var losesNotifications = false
     var temper = Temper()
     var faultCount = 0
+    // How long people wait between two orders at most, in milliseconds.
+    var haste = 700
 
     /// What agents and people are like, in percent.
     struct Temper: Sendable {
@@ -58,7 +60,8 @@ package struct Settings: Sendable {
         temper.release = random.pick([0, 5, 15])
         temper.slow = random.pick([0, 2, 10])
         temper.pause = random.pick([0, 0, 10, 25])
-        temper.signal = 20
+        temper.signal = random.pick([20, 50])
+        haste = random.pick([60, 700, 1500])
         if flavour == .any {
             temper.wrongAnswer = random.pick([0, 10])
             temper.cancel = random.pick([0, 0, 2, 8])

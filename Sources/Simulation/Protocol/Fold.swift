@@ -297,7 +297,7 @@ final class Fold {
         let id = folds[index].change.id
         switch input {
         case .outcome(let outcome):
-            if server.mutant != .releasedIsDropped { changes.refused.append(StepKey(run: id, path: outcome.path)) }
+            changes.refused.append(StepKey(run: id, path: outcome.path))
         case .event(let path, let event):
             changes.events.append(Changes.EventDecision(event: event.id, run: id, state: .buffered, path: path))
             return

@@ -9,6 +9,8 @@ package struct DueRun: Sendable {
     package var settled: [StepPath] = []
     package var orders: [Int64] = []
     package var timers: [TimerRow.Key] = []
+    // What was seen before the locks were there; for the mutant that goes by it.
+    var seenBefore: [TaskRow] = []
 }
 
 extension Server {
@@ -45,7 +47,8 @@ extension Server {
     /// Locks the runs of up to `limit` outcomes, orders and due timers each, and answers with the rows and with what is due.
     package func lockDueRuns(_ transaction: Transaction, limit: Int) async throws(ModelError) -> [DueRun] {
         // Small runs first, so that they need not wait for the large ones.
-        var due = try await statement(transaction) { statement throws(ModelError) in settled(statement, limit: limit).map(\.key) }
+        let seen = try await statement(transaction) { statement throws(ModelError) in Array(settled(statement, limit: limit)) }
+        var due = seen.map(\.key)
         var counts: [RunID: Int] = [:]
         for key in due { counts[key.run, default: 0] += 1 }
         let small = counts.keys.filter { counts[$0, default: 0] <= Self.small }.sorted()
@@ -89,7 +92,7 @@ extension Server {
             return tables.runs.find(statement, keys: ids).rows.map { row in
                 DueRun(
                     row: row, settled: due.filter { $0.run == row.id }.map(\.path), orders: orders.filter { $0.0.run == row.id }.map(\.0.id),
-                    timers: timers.filter { $0.run == row.id }.map(\.key))
+                    timers: timers.filter { $0.run == row.id }.map(\.key), seenBefore: seen.filter { locked.contains(row.id) && $0.run == row.id })
             }
         }
     }
@@ -108,11 +111,26 @@ extension Server {
         _ transaction: Transaction, _ due: [DueRun]
     ) async throws(ModelError) -> (now: Timestamp, outcomes: [TaskRow], orders: [Order], timers: [TimerRow]) {
         let outcomes = try await statement(transaction) { statement throws(ModelError) in
-            tables.tasks.find(statement, keys: due.flatMap { run in run.settled.map { StepKey(run: run.row.id, path: $0) } }) {
-                $0.state == .settled
-            }.rows.sorted { ($0.fence ?? Fence(0)) < ($1.fence ?? Fence(0)) }
+            if mutant == .foldFromStaleRead { return due.flatMap(\.seenBefore) }
+            return settledNow(statement, due)
         }
-        let orders = try await statement(transaction) { statement throws(ModelError) in
+        let orders = try await self.orders(transaction, due)
+        let timers = try await statement(transaction) { statement throws(ModelError) in
+            let moment = now
+            return tables.timers.find(statement, keys: due.flatMap(\.timers)) { $0.dueAt <= moment || self.mutant == .timersFireEarly }.rows
+                .sorted { ($0.dueAt, $0.path, $0.kind.rawValue) < ($1.dueAt, $1.path, $1.kind.rawValue) }
+        }
+        return (now, outcomes, orders, timers)
+    }
+
+    private func settledNow(_ statement: Statement, _ due: [DueRun]) -> [TaskRow] {
+        tables.tasks.find(statement, keys: due.flatMap { run in run.settled.map { StepKey(run: run.row.id, path: $0) } }) {
+            $0.state == .settled
+        }.rows.sorted { ($0.fence ?? Fence(0)) < ($1.fence ?? Fence(0)) }
+    }
+
+    private func orders(_ transaction: Transaction, _ due: [DueRun]) async throws(ModelError) -> [Order] {
+        try await statement(transaction) { statement throws(ModelError) in
             tables.inbox.find(statement, keys: due.flatMap(\.orders)).rows.sorted { $0.id < $1.id }.map { row in
                 var order = Order(row: row)
                 switch row.kind {
@@ -123,12 +141,6 @@ extension Server {
                 return order
             }
         }
-        let timers = try await statement(transaction) { statement throws(ModelError) in
-            let moment = now
-            return tables.timers.find(statement, keys: due.flatMap(\.timers)) { $0.dueAt <= moment || self.mutant == .timersFireEarly }.rows
-                .sorted { ($0.dueAt, $0.path, $0.kind.rawValue) < ($1.dueAt, $1.path, $1.kind.rawValue) }
-        }
-        return (now, outcomes, orders, timers)
     }
 }
 

@@ -59,7 +59,13 @@ extension Server {
             try await endWaits(transaction, old)
             try await statement(transaction) { statement throws(ModelError) in
                 for step in old {
-                    let unread = tables.deliveries.find(statement, of: step.run) { $0.key.path == step.path && !$0.isConsumed }
+                    var told: Set<Int64> = []
+                    for order in tables.inbox.find(statement, of: step.run).rows {
+                        if case .event(_, let event) = order.kind { told.insert(event) }
+                    }
+                    let unread = tables.deliveries.find(statement, of: step.run) { row in
+                        row.key.path == step.path && !row.isConsumed && !told.contains(row.key.event)
+                    }
                     try await tables.deliveries.delete(statement, unread)
                 }
             }

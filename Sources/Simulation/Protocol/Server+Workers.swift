@@ -26,11 +26,10 @@ extension Server {
     /// heartbeat_v1: nil when the session is dead, otherwise what is no longer wanted.
     package func heartbeat(_ transaction: Transaction, _ session: SessionID) async throws(ModelError) -> [NoticeRow.Key]? {
         transaction.isDurable = false
-        let begun = now
         let renewed = try await statement(transaction) { statement throws(ModelError) in
             let row = tables.sessions.find(statement, key: session) { $0.deadAt == nil || self.mutant == .heartbeatRevives }
             return try await tables.sessions.update(statement, row) { row in
-                row.leaseUntil = (self.mutant == .leaseFromTransactionStart ? begun : self.now) + self.leaseLength
+                row.leaseUntil = self.now + self.leaseLength
                 if self.mutant == .heartbeatRevives {
                     row.deadAt = nil
                     row.reapedAt = nil

@@ -1,0 +1,151 @@
+// The protocol under a simulator: a model database, several coordinators and workers, a virtual clock, faults at every boundary.
+
+import ArgumentParser
+import Foundation
+import Simulation
+
+struct SimulateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "simulate",
+        abstract: "Plays the protocol under faults in a model of PostgreSQL, and checks every promise after every commit. Needs no database.",
+        discussion: """
+            A seed is one story: three runs of random definitions, two coordinators, three workers, up to thirty faults; then the faults end, \
+            and everything has to come to its end. The same seed is the same story, byte for byte: a failing one is printed, made smaller, \
+            and can be read with --seed S --seeds 1 --trace. With --mutants each planted fault of the protocol must be found. \
+            Exits with 1 when a promise was broken, or a mutant was not found.
+            """)
+
+    @Option(help: "How many seeds.")
+    var seeds = 10_000
+
+    @Option(help: "The first seed.")
+    var seed: UInt64 = 0
+
+    @Option(help: "How many seeds are played at the same time. Otherwise as many as there are cores.")
+    var jobs: Int?
+
+    @Flag(help: "Print what happens in a seed that fails; with --seeds 1 in any case.")
+    var trace = false
+
+    @Flag(help: "Plant each fault of the list, and play seeds until it is found.")
+    var mutants = false
+
+    @Option(help: "Plant one fault of the list.")
+    var mutant: String?
+
+    func validate() throws {
+        if seeds < 1 { throw ValidationError("--seeds must be 1 or more, not \(seeds)") }
+        if let jobs, jobs < 1 { throw ValidationError("--jobs must be 1 or more, not \(jobs)") }
+        if let mutant, Mutant(rawValue: mutant) == nil {
+            let known = Mutant.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("there is no planted fault \"\(mutant)\"; there are \(known)")
+        }
+    }
+
+    func run() async throws {
+        if mutants { return try await findMutants() }
+        let planted = mutant.flatMap { Mutant(rawValue: $0) }
+        let clock = ContinuousClock()
+        let begun = clock.now
+        var tally = SimulationTally()
+        await play(from: seed, count: seeds, mutant: planted) { report in
+            tally.add(report)
+            if report.violation != nil { show(report, planted) } else if trace, seeds == 1 { print(report.trace.joined(separator: "\n")) }
+            if tally.seeds % max(1, seeds / 10) == 0 {
+                FileHandle.standardError.write(Data("simulate: \(tally.seeds) of \(seeds)\n".utf8))
+            }
+            return true
+        }
+        let time = (clock.now - begun).inSeconds
+        print("simulate: \(tally.line(seconds: time, cores: jobCount))")
+        if tally.failed > 0 { throw ExitCode.failure }
+    }
+
+    private var jobCount: Int { jobs ?? ProcessInfo.processInfo.activeProcessorCount }
+
+    // Plays seeds, several at a time, until all are played or `note` has had enough.
+    private func play(from first: UInt64, count: Int, mutant: Mutant?, note: (SimulationReport) -> Bool) async {
+        let isTraced = trace && count == 1
+        await withTaskGroup(of: SimulationReport.self) { group in
+            var next = 0
+            func add() {
+                guard next < count else { return }
+                var settings = Settings(seed: first &+ UInt64(next), mutant: mutant)
+                settings.isTraced = isTraced
+                next += 1
+                group.addTask { Simulator.play(settings) }
+            }
+            for _ in 0..<jobCount { add() }
+            for await report in group {
+                guard note(report) else { return group.cancelAll() }
+                add()
+            }
+        }
+    }
+
+    private func show(_ report: SimulationReport, _ planted: Mutant?) {
+        guard let violation = report.violation else { return }
+        print("simulate: seed \(report.seed): \(violation)")
+        var settings = Settings(seed: report.seed, mutant: planted)
+        settings.isTraced = trace
+        var shrinker = Shrinker(settings)
+        shrinker.shrink()
+        print("simulate: seed \(report.seed): fails with \(shrinker.summary): \(shrinker.report.violation.map { "\($0)" } ?? "")")
+        if trace { print(shrinker.report.trace.joined(separator: "\n")) }
+    }
+
+    // MARK: Mutants
+
+    private func findMutants() async throws {
+        var survivors: [Mutant] = []
+        let clock = ContinuousClock()
+        for mutant in Mutant.allCases {
+            let begun = clock.now
+            var found: SimulationReport?
+            var played = 0
+            await play(from: seed, count: mutant.seedBudget, mutant: mutant) { report in
+                played += 1
+                if found == nil, report.violation != nil { found = report }
+                return found == nil
+            }
+            let time = String(format: "%.1f s", (clock.now - begun).inSeconds)
+            if let found, let violation = found.violation {
+                let name = mutant.rawValue.padding(toLength: 26, withPad: " ", startingAt: 0)
+                let promise = violation.promise.padding(toLength: 10, withPad: " ", startingAt: 0)
+                print("simulate: \(name) \(promise) seed \(found.seed), after \(played) of \(mutant.seedBudget) seeds, \(time)")
+            } else {
+                print("simulate: \(mutant.rawValue) SURVIVED \(played) seeds, \(time)")
+                survivors.append(mutant)
+            }
+        }
+        print("simulate: \(Mutant.allCases.count - survivors.count) of \(Mutant.allCases.count) planted faults were found")
+        if !survivors.isEmpty { throw ExitCode.failure }
+    }
+}
+
+/// What many seeds come to.
+private struct SimulationTally {
+    var seeds = 0
+    var failed = 0
+    private var commits = 0
+    private var steps = 0
+    private var faults = 0
+
+    mutating func add(_ report: SimulationReport) {
+        seeds += 1
+        if report.violation != nil { failed += 1 }
+        commits += report.commits
+        steps += report.steps
+        faults += report.faults
+    }
+
+    func line(seconds: Double, cores: Int) -> String {
+        let rate = Double(seeds) / max(seconds, 0.001)
+        return
+            "\(seeds) seeds, \(failed) failed; \(faults) faults, \(commits) commits looked at, \(steps) steps; \(String(format: "%.1f s, %.0f seeds/s, %.0f for each of %d at a time", seconds, rate, rate / Double(cores), cores))"
+    }
+}
+
+extension Duration {
+    fileprivate var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}
