@@ -16,8 +16,14 @@ extension Coordinator {
                     try await connection.query(
                         """
                         select extract(epoch from min(due_at) - skein.now())::double precision from
-                               (select t.due_at from skein.timer t join skein.run r on r.run_id = t.run_id
-                                 where r.quarantined_at is null and r.paused_at is null and not t.held order by t.due_at limit 1) as first
+                               (select t.due_at
+                                  from skein.timer t
+                                       cross join lateral (
+                                         select from skein.run k
+                                          where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0) as r
+                                 where not t.held
+                                 order by t.due_at
+                                 limit 1) as first
                         """)[0].doubleOrNull(0)
                 }
                 failures = 0
@@ -61,6 +67,12 @@ extension Coordinator {
         }
     }
 
+    private static let mostReapedAtOnce: Int32 = 500
+
+    private static let markDead: SQL = """
+        select case when extract(epoch from clock_timestamp() - pg_postmaster_start_time()) > $1 then skein.mark_dead_sessions_v1() else 0 end
+        """
+
     // Nobody is declared dead before one full lease has passed since the server began and since this coordinator could look.
     func reap() async {
         let clock = ContinuousClock()
@@ -77,15 +89,11 @@ extension Coordinator {
                             self.log.warning("The timeline changed: every lease is void", metadata: [.count: "\(voided)"])
                         }
                     }
-                    var dead: Int32 = 0
-                    if !grace {
-                        dead = try await connection.query(
-                            """
-                            select case when clock_timestamp() - pg_postmaster_start_time() > $1 * interval '1 second'
-                                        then skein.mark_dead_sessions_v1() else 0 end
-                            """, [.double(self.configuration.lease.seconds)])[0].int32(0)
-                    }
-                    return (dead, try await connection.query("select skein.reap_tasks_v1($1)", [.int32(500)])[0].int32(0))
+                    let answers = try await connection.pipeline([
+                        (Self.markDead, [.double(grace ? .infinity : self.configuration.lease.seconds)]),
+                        ("select skein.reap_tasks_v1($1)", [.int32(Self.mostReapedAtOnce)]),
+                    ])
+                    return (answers[0][0].int32(0), answers[1][0].int32(0))
                 }
                 epochChecked = true
                 if dead > 0 {

@@ -44,7 +44,8 @@ extension RunReader {
             ], limit: limit)
     }
 
-    // The ids of the page come from the two primary keys; only the rows of the page go through the view.
+    // The ids of the page come from the two primary keys; only the rows of the page go through the view (`offset 0`: joined freely, the view
+    // would be made of all runs first, 455 ms with 100,000 steps).
     private static let listRuns: SQL = """
         with place as (
           select n.namespace_id,
@@ -66,7 +67,7 @@ extension RunReader {
             order by e.run_id desc limit $8)
           order by run_id desc limit $8)
         select to_json(v)::text, v.run_id::text
-          from candidate c cross join lateral (select * from skein.run_overview o where o.run_id = c.run_id) as v
+          from candidate c cross join lateral (select * from skein.run_overview o where o.run_id = c.run_id offset 0) as v
          order by v.run_id desc
         """
 
