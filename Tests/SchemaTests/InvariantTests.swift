@@ -25,6 +25,7 @@ struct InvariantTests {
         values ('\(live)', 'a', 2, 1, 0, 'succeeded', 1, 0, 1, 11, clock_timestamp(), clock_timestamp()),
                ('\(ended)', 'a', 2, 1, 0, 'succeeded', 1, 0, 1, 12, clock_timestamp(), clock_timestamp()),
                ('\(ended)', 'b', 3, 1, 1, 'succeeded', 1, 0, 1, 13, clock_timestamp(), clock_timestamp());
+        update skein.step set session_id = (select max(session_id) from skein.worker_session);
         insert into skein.task (run_id, path, namespace_id, queue_id, version_id, step_index, ready_at, input)
         values ('\(live)', 'b', 1, 1, 1, 1, clock_timestamp(), '{}');
         """
@@ -85,7 +86,7 @@ struct InvariantTests {
             "I11_cancelled_is_quiet",
             """
             update skein.run set cancel_requested_at = clock_timestamp() - interval '1 minute';
-            update skein.task set state = 'leased', session_id = 1, fence = 20, claimed_at = clock_timestamp()
+            update skein.task set state = 'leased', session_id = (select max(session_id) from skein.worker_session), fence = 20, claimed_at = clock_timestamp()
             """),
         Violation(
             "I12_failed_attempts_have_successors",
@@ -122,13 +123,13 @@ struct InvariantTests {
         Violation(
             "I36_leases_have_living_owners",
             """
-            update skein.task set state = 'leased', session_id = 1, fence = 20, claimed_at = clock_timestamp() - interval '1 hour';
+            update skein.task set state = 'leased', session_id = (select max(session_id) from skein.worker_session), fence = 20, claimed_at = clock_timestamp() - interval '1 hour';
             update skein.worker_session set dead_at = clock_timestamp() - interval '2 minutes'
             """),
         Violation(
             "L02_outcomes_are_folded",
             """
-            update skein.task set state = 'settled', session_id = 1, fence = 20, claimed_at = clock_timestamp(), outcome = 'succeeded',
+            update skein.task set state = 'settled', session_id = (select max(session_id) from skein.worker_session), fence = 20, claimed_at = clock_timestamp(), outcome = 'succeeded',
                                   settled_at = clock_timestamp() - interval '2 minutes'
             """),
     ]
