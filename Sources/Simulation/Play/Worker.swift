@@ -132,6 +132,8 @@ final class Worker {
 
     private func opened(_ link: inout Link?, _ fiber: Fiber) throws(ModelError) -> Link {
         if let link, link.isOpen { return link }
+        // That it is gone is learned by using it: as an error.
+        guard link == nil else { throw .connectionLost }
         guard world.isServerUp, !process.isCut else { throw .connectionLost }
         let open = Link(of: process, fiber)
         link = open

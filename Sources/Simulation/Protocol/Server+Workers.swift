@@ -111,7 +111,8 @@ extension Server {
         _ transaction: Transaction, _ session: SessionID, _ settlements: [Settlement]
     ) async throws(ModelError) -> [Bool] {
         let given = settlements.sorted { $0.key < $1.key }
-        var kept: Set<StepKey> = []
+        // By lease: a worker may report two leases of one task at a time.
+        var kept: Set<Fence> = []
         for isSecond in [false, true] where !isSecond || kept.count < given.count {
             try await statement(transaction) { statement throws(ModelError) in
                 for settlement in given {
@@ -125,11 +126,11 @@ extension Server {
                         task.output = settlement.output
                         task.failure = settlement.failure
                     }
-                    if !changed.isEmpty { kept.insert(settlement.key) }
+                    if !changed.isEmpty { kept.insert(settlement.fence) }
                 }
             }
         }
-        return settlements.map { kept.contains($0.key) }
+        return settlements.map { kept.contains($0.fence) }
     }
 
     private func holds(_ task: TaskRow, _ settlement: Settlement, _ session: SessionID) -> Bool {
