@@ -75,9 +75,9 @@ extension RunStore {
         }
     }
 
-    static let lockDueRuns: SQL = 
+    static let lockDueRuns: SQL =
         "select runs, outcomes, orders, timers, at, has_more from skein.lock_due_runs_v1($1, $2, $3)"
-    private static let lockGivenRuns: SQL = 
+    private static let lockGivenRuns: SQL =
         "select runs, outcomes, orders, timers, at, false from skein.lock_given_runs_v1($1, $2)"
 
     // What a run that is folded by itself takes at a time.
