@@ -32,9 +32,12 @@ let package = Package(
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
+        // Floor 0 as well: what debug builds let tests do to them. Nothing of it is in a release.
+        .target(name: "Faults"),
+
         // Floor 1: nouns, the database client, patterns, telemetry names, what all programs have in common.
         .target(name: "WorkflowModel"),
-        .target(name: "Postgres", dependencies: ["CLibPQ"]),
+        .target(name: "Postgres", dependencies: ["CLibPQ", "Faults"]),
         .target(name: "EmbeddedPostgres"),
         .target(name: "Patterns", dependencies: ["CPCRE2"]),
         .target(name: "Telemetry", dependencies: [.log]),
@@ -70,7 +73,7 @@ let package = Package(
             dependencies: ["WorkflowModel", "Postgres", "Telemetry", "Schema", "Engine", "RunStore", .log, .lifecycle]),
         .target(
             name: "Working",
-            dependencies: ["WorkflowModel", "Postgres", "Telemetry", "Definitions", "TaskQueue", "AgentCalls", .log, .lifecycle, .crypto]),
+            dependencies: ["WorkflowModel", "Faults", "Postgres", "Telemetry", "Definitions", "TaskQueue", "AgentCalls", .log, .lifecycle, .crypto]),
 
         // Floor 7: HTTP.
         .target(
@@ -145,8 +148,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .nioHTTP1,
-                .nioPosix,
+                "WorkflowModel", "Faults", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore,
+                .nioHTTP1, .nioPosix,
             ]),
     ]
 )

@@ -10,6 +10,12 @@ extension PostgresConnection {
     public func pipeline(_ batch: [(SQL, [Parameter])]) throws(PostgresError) -> [Rows] {
         if batch.isEmpty { return [] }
         let connection = try opened()
+        #if DEBUG
+        if isTakenApart(connection, batch.map(\.0.text)) {
+            return try transactionInPlace { db throws(PostgresError) in try db.pipelineAndCommit(batch) }
+        }
+        reachRoundTrip(batch.map(\.0.text))
+        #endif
         do {
             return try pipelinedAgainIfOutdated(connection, batch)
         } catch {
@@ -26,6 +32,12 @@ extension PostgresConnection {
         // A transaction that sent nothing has nothing to commit.
         if batch.isEmpty, transactionPhase != .open { return [] }
         let connection = try opened()
+        #if DEBUG
+        reachRoundTrip(batch.map(\.0.text))
+        reachDecision()
+        // The closure's end commits.
+        if isCommittedApart { return try pipeline(batch) }
+        #endif
         do throws(PostgresError) {
             var answers = try pipelined(connection, batch + [("commit", [])], mayCommit: true)
             transactionPhase = .none

@@ -52,6 +52,9 @@ extension PostgresConnection {
             "A transaction was begun inside another one; use a savepoint for a part that may fail alone.")
         transactionPhase = .pending(mode)
         transactionFailure = nil
+        #if DEBUG
+        crashScope = CrashScope()
+        #endif
         defer {
             transactionPhase = .none
             transactionFailure = nil
@@ -96,7 +99,11 @@ extension PostgresConnection {
             throw aborted
         }
         transactionPhase = .none
+        #if DEBUG
+        let answer = try isCommittedApart ? commitApart(connection) : simple(connection, "commit", mayCommit: true)
+        #else
         let answer = try simple(connection, "commit", mayCommit: true)
+        #endif
         guard answer.command == "COMMIT" else {
             throw PostgresError(code: .transactionAborted, message: "The server rolled back instead of committing.")
         }

@@ -27,6 +27,9 @@ public actor PostgresConnection {
     /// The first error inside the transaction; `commit` reports it if the closure swallowed it.
     var transactionFailure: PostgresError?
     let answerTimeout: Duration?
+    #if DEBUG
+    var crashScope = CrashScope()
+    #endif
 
     private init(_ configuration: PostgresConfiguration) {
         executor = ConnectionExecutor(label: configuration.applicationName + ".postgres")
@@ -99,6 +102,10 @@ extension PostgresConnection {
     /// they say otherwise. Meant for migrations and session settings.
     public func script(_ text: String) throws(PostgresError) {
         let connection = try opened()
+        #if DEBUG
+        reachRoundTrip([text])
+        reachScript(text, isDone: false)
+        #endif
         var text = text
         if case .pending(let mode) = transactionPhase {
             text = mode.begin + ";\n" + text
@@ -110,11 +117,20 @@ extension PostgresConnection {
             if transactionPhase != .none && transactionFailure == nil { transactionFailure = error }
             throw error
         }
+        #if DEBUG
+        reachScript(text, isDone: true)
+        #endif
     }
 
     /// `query`, with the name of the fence that can cancel it. Prepares again, once, when the statement has outlived a change of its tables.
     func run(_ sql: SQL, _ parameters: [Parameter], cancelledBy token: UInt64?) throws(PostgresError) -> Rows {
         let connection = try opened()
+        #if DEBUG
+        if isTakenApart(connection, [sql.text]) {
+            return try oneOf(transactionInPlace { db throws(PostgresError) in try db.pipelineAndCommit([(sql, parameters)]) })
+        }
+        reachRoundTrip([sql.text])
+        #endif
         let isAutocommit = transactionPhase == .none && PQtransactionStatus(connection) == PQTRANS_IDLE
         do {
             return try runOnce(connection, sql, parameters, cancelledBy: token, mayCommit: isAutocommit)

@@ -17,7 +17,7 @@ extension Setting {
         key: "poll.interval", kind: .duration(.milliseconds(10) ... .seconds(60)), fallback: "5s",
         about: "How long to sleep at most before looking without having been woken.")
     package static let lease = Setting(
-        key: "lease", kind: .duration(.seconds(1) ... .seconds(600)), fallback: "10s",
+        key: "lease", kind: .duration(.milliseconds(500) ... .seconds(600)), fallback: "10s",
         about: "How long a worker's tasks stay its own when it is not heard of. Use the same for workers and coordinators.")
     package static let drainTimeout = Setting(
         key: "drain.timeout", kind: .duration(.zero ... .seconds(86_400)), fallback: "30s",

@@ -2,6 +2,9 @@
 
 import AgentCalls
 import Crypto
+#if DEBUG
+import Faults
+#endif
 public import Logging
 import Postgres
 public import ServiceLifecycle
@@ -51,6 +54,9 @@ public final class Worker: Service {
         } onGracefulShutdown: {
             self.log.info("Draining", metadata: [.count: "\(self.state.runningCount)"])
             self.state.drain()
+            #if DEBUG
+            Crash.reach(CrashPoint(.drain, .before))
+            #endif
         }
         await endSession()
         pool.close()
@@ -113,7 +119,13 @@ public final class Worker: Service {
         let agentCall = AgentCall(
             agent: call.agent, with: task.input, runID: task.key.runID, path: task.key.path, attempt: task.attempt, fence: task.fence,
             idempotencyKey: Self.idempotencyKey(of: task), timeout: call.timeout, trace: trace)
+        #if DEBUG
+        Crash.reach(CrashPoint(.agent, .before))
+        #endif
         let result = await execution.result(of: Task { await self.caller.perform(agentCall) })
+        #if DEBUG
+        Crash.reach(CrashPoint(.agent, .committed))
+        #endif
         metrics.observe(.agentCallDuration, call.agent.kind.name, result.outcome.name, duration: result.duration)
         return settled(task, result)
     }

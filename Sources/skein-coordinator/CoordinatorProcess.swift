@@ -41,7 +41,7 @@ struct CoordinatorProcess {
         let coordinator = Coordinator(
             CoordinatorConfiguration(
                 database: database, foldLimit: settings.integer(.foldLimit), foldLanes: settings.integer(.foldLanes),
-                pollInterval: settings.duration(.pollInterval),
+                pollInterval: settings.duration(.pollInterval), reapInterval: min(.seconds(1), settings.duration(.lease) / 2),
                 lease: settings.duration(.lease), historyRetention: settings.duration(.historyRetention)), pool: corePool, log: log, metrics: metrics)
         self.coordinator = coordinator
         var requests = database
