@@ -61,7 +61,9 @@ let package = Package(
         // Floor 5: what the coordinator loads and saves.
         .target(
             name: "RunStore",
-            dependencies: ["WorkflowModel", "Expressions", "JSONSchema", "Postgres", "Definitions", "TaskQueue", "Engine", .crypto]),
+            dependencies: [
+                "WorkflowModel", "Faults", "Expressions", "JSONSchema", "Postgres", "Definitions", "TaskQueue", "Engine", .crypto,
+            ]),
 
         // Floor 5 as well: the protocol under a simulator on a database that behaves like PostgreSQL.
         .target(
@@ -70,7 +72,7 @@ let package = Package(
         // Floor 6: the services of the two binaries.
         .target(
             name: "Coordination",
-            dependencies: ["WorkflowModel", "Postgres", "Telemetry", "Schema", "Engine", "RunStore", .log, .lifecycle]),
+            dependencies: ["WorkflowModel", "Faults", "Postgres", "Telemetry", "Schema", "Engine", "RunStore", .log, .lifecycle]),
         .target(
             name: "Working",
             dependencies: ["WorkflowModel", "Faults", "Postgres", "Telemetry", "Definitions", "TaskQueue", "AgentCalls", .log, .lifecycle, .crypto]),
@@ -79,8 +81,8 @@ let package = Package(
         .target(
             name: "AdminAPI",
             dependencies: [
-                "WorkflowModel", "Postgres", "Telemetry", "Schema", "Definitions", "RunStore", "Coordination", .hummingbird, .log, .crypto,
-                .nioCore, .httpTypes,
+                "WorkflowModel", "Faults", "Postgres", "Telemetry", "Schema", "Definitions", "RunStore", "Coordination", .hummingbird, .log,
+                .crypto, .nioCore, .httpTypes,
             ]),
 
         .target(

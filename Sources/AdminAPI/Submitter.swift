@@ -1,5 +1,8 @@
 // Group commit: submits that come at the same time share a transaction.
 
+#if DEBUG
+import Faults
+#endif
 import Logging
 import Postgres
 import RunStore
@@ -66,6 +69,9 @@ final class Submitter: Sendable {
         let hasOwnKey = requests.map { $0.key == nil }
         var keyed = requests
         for index in keyed.indices where hasOwnKey[index] { keyed[index].key = Self.ownKey() }
+        #if DEBUG
+        if PlantedFault.submitWithoutKey.isPlanted { keyed = requests }
+        #endif
         let complete = keyed
         return try await withCheckedContinuation { continuation in
             let refusal = state.withLock { state -> SubmitFailure? in

@@ -1,5 +1,8 @@
 // The fold loop: as long as there is much to fold it goes on at once; otherwise it sleeps until somebody wakes it.
 
+#if DEBUG
+import Faults
+#endif
 import Logging
 import Postgres
 import RunStore
@@ -30,6 +33,12 @@ extension Coordinator {
                     // A small fold has taken all there was; whoever adds to it says so.
                     if report.inputs >= FoldLanes.largeFold || report.hasMore || share != .all { continue }
                 }
+                #if DEBUG
+                if PlantedFault.notifyOnly.isPlanted {
+                    await foldLanes.wakeups[lane].wait()
+                    continue
+                }
+                #endif
                 let isSignal = await foldLanes.wakeups[lane].wait(upTo: idle * Double.random(in: 0.75...1))
                 // The first lane looks for what nobody has told; the others are there when it is at work.
                 idle = isSignal ? Self.shortestIdle : min(idle * 2, configuration.pollInterval * (lane == 0 ? 1 : 6))

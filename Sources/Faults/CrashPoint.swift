@@ -36,6 +36,8 @@ package enum Boundary: String, CaseIterable, Sendable {
     case quarantine
     /// Sessions are marked dead, and their tasks settle as lost.
     case reap
+    /// What waits below a low-water mark is looked for.
+    case marks
     /// The database's timeline is recorded, and leases of another one are void.
     case epoch
     /// Events and waits are brought together.
@@ -126,7 +128,7 @@ extension Boundary {
         switch self {
         case .submit, .fold: CrashPhase.allCases
         case .apply, .migrate: [.before, .begun, .executed, .sent, .committed]
-        case .register, .heartbeat, .claim, .exchange, .settle, .strays, .close, .quarantine, .reap, .epoch, .match, .cancel, .pause, .resume,
+        case .register, .heartbeat, .claim, .exchange, .settle, .strays, .close, .quarantine, .reap, .marks, .epoch, .match, .cancel, .pause, .resume,
             .adjust, .signal, .emit, .partitions, .keys, .leftovers, .expiry, .week, .unfiled, .sessions:
             [.before, .executed, .sent, .committed]
         case .notify, .listen: [.before, .committed]
@@ -148,6 +150,7 @@ extension Boundary {
         case .fold: ["skein.lock_due_runs_v", "skein.lock_given_runs_v"]
         case .quarantine: ["update skein.run set quarantined_at"]
         case .reap: ["skein.mark_dead_sessions_v", "skein.reap_tasks_v"]
+        case .marks: ["skein.look_below_marks_v"]
         case .epoch: ["skein.check_epoch_v"]
         case .match: ["skein.match_waits_v"]
         case .cancel: ["skein.cancel("]

@@ -10,6 +10,7 @@ struct CrashScope {
     var roundTrips = 0
     // A transaction that found nothing to do ends before it has decided anything; its end is no boundary.
     var hasDecided = false
+    var notice: CommitNotice?
 }
 
 extension PostgresConnection {
@@ -25,8 +26,9 @@ extension PostgresConnection {
         crashScope.roundTrips += 1
     }
 
-    func reachDecision() {
+    func reachDecision(notifying notice: CommitNotice?) {
         crashScope.hasDecided = true
+        crashScope.notice = notice
         reach(.decided)
     }
 
@@ -54,7 +56,23 @@ extension PostgresConnection {
         }
         let rows = Rows(storage: try answer(connection, mayCommit: true))
         reach(.committed)
+        crashScope.notice?.send()
         return rows
+    }
+
+    /// Whether the fold is to be broken in two.
+    var isFoldInTwo: Bool { PlantedFault.foldInTwoTransactions.isPlanted && crashScope.boundary == .fold }
+
+    /// What a fold must never do: what has settled is written in one transaction, and what it means for the run in another.
+    func pipelineInTwo(_ connection: OpaquePointer, _ batch: [(SQL, [Parameter])]) throws(PostgresError) -> [Rows] {
+        let first = Array(batch.dropLast()), rest = Array(batch.suffix(1))
+        var answers = try pipelined(connection, first + [("commit", [])], mayCommit: true)
+        answers.removeLast()
+        reach(.executed)
+        transactionPhase = .none
+        let last = try pipelined(connection, rest, mayCommit: true)
+        crashScope.notice?.send()
+        return answers + last
     }
 
     /// A statement that is no transaction, such as LISTEN.

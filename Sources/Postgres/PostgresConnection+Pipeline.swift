@@ -16,7 +16,7 @@ extension PostgresConnection {
         let connection = try opened()
         #if DEBUG
         if isTakenApart(connection, batch.map(\.0.text)) {
-            return try transactionInPlace { db throws(PostgresError) in try db.pipelineAndCommit(batch) }
+            return try transactionInPlace { db throws(PostgresError) in try db.pipelineAndCommit(batch, notifying: notice) }
         }
         reachRoundTrip(batch.map(\.0.text))
         #endif
@@ -40,7 +40,8 @@ extension PostgresConnection {
         let connection = try opened()
         #if DEBUG
         reachRoundTrip(batch.map(\.0.text))
-        reachDecision()
+        reachDecision(notifying: notice)
+        if isFoldInTwo { return try pipelineInTwo(connection, batch) }
         // The closure's end commits.
         if isCommittedApart { return try pipeline(batch) }
         #endif

@@ -2,6 +2,9 @@
 // that was promoted while it lagged behind counts its revisions again.
 
 package import Engine
+#if DEBUG
+import Faults
+#endif
 import Synchronization
 package import WorkflowModel
 
@@ -39,6 +42,9 @@ package final class FrameCache: Sendable {
         state.withLock { state in
             guard let entry = state.entries.removeValue(forKey: id) else { return nil }
             state.weight -= entry.weight
+            #if DEBUG
+            if PlantedFault.frameOfAnyRevision.isPlanted { return entry.frame }
+            #endif
             return entry.revision == revision ? entry.frame : nil
         }
     }

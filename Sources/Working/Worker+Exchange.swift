@@ -1,5 +1,8 @@
 // The loop that reports and claims: one round trip, one durable commit, for everything that has come together meanwhile.
 
+#if DEBUG
+import Faults
+#endif
 import Logging
 import Postgres
 import TaskQueue
@@ -189,7 +192,12 @@ struct StrayLooks {
         pause = Self.shortest
     }
 
-    func isDue(at now: ContinuousClock.Instant) -> Bool { next.map { $0 <= now } ?? false }
+    func isDue(at now: ContinuousClock.Instant) -> Bool {
+        #if DEBUG
+        if PlantedFault.noLookForStrays.isPlanted { return false }
+        #endif
+        return next.map { $0 <= now } ?? false
+    }
 
     mutating func noteLook(at now: ContinuousClock.Instant) {
         next = now + pause

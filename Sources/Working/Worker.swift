@@ -146,7 +146,12 @@ public final class Worker: Service {
 
     // The same over all attempts of a step: an agent that has seen it answers as it did before.
     static func idempotencyKey(of task: ClaimedTask) -> String {
-        let digest = SHA256.hash(data: Array("\(task.key.runID)\n\(task.key.path)\n0".utf8))
+        #if DEBUG
+        let name = "\(task.key.runID)\n\(task.key.path)\n\(PlantedFault.keyPerAttempt.isPlanted ? task.fence.rawValue : 0)"
+        #else
+        let name = "\(task.key.runID)\n\(task.key.path)\n0"
+        #endif
+        let digest = SHA256.hash(data: Array(name.utf8))
         return String(unsafeUninitializedCapacity: 32) { buffer in
             for (index, byte) in digest.prefix(16).enumerated() {
                 buffer[2 * index] = Self.digits[Int(byte >> 4)]

@@ -41,7 +41,7 @@ extension CrashStage {
     func act(for point: CrashPoint) throws -> CrashAct {
         switch point.boundary {
         case .register, .heartbeat, .claim, .exchange, .settle, .strays, .close, .agent, .drain, .listen, .notify: workerAct(point)
-        case .submit, .fold, .quarantine, .reap, .epoch: coreAct(point)
+        case .submit, .fold, .quarantine, .reap, .marks, .epoch: coreAct(point)
         case .match, .cancel, .pause, .resume, .adjust, .signal, .emit, .apply: orderAct(point)
         case .partitions, .keys, .leftovers, .expiry, .week, .unfiled, .sessions: choreAct(point)
         case .migrate: throw HarnessError("migrations have a stage of their own")
@@ -52,7 +52,8 @@ extension CrashStage {
         let key = "\(point)-\(nextNumber())"
         let runs = Shared<[String]>([])
         let submit: @Sendable () async throws -> Void = {
-            for part in 0..<2 { runs.value.append(try await self.start("pair", key: "\(key)-\(part)")) }
+            // When nobody is told of what has settled, nothing else is to tell of it.
+            for part in 0..<(point.boundary == .notify ? 1 : 2) { runs.value.append(try await self.start("pair", key: "\(key)-\(part)")) }
         }
         let beginCalls: @Sendable () async throws -> Void = {
             try await submit()
@@ -154,6 +155,21 @@ extension CrashStage {
                 #expect(ending.status == "cancelled", "\(point)")
             }
         case .reap, .epoch: return lossAct(point, key)
+        case .marks:
+            act.prepare = {
+                try await self.script(
+                    """
+                    insert into skein.low_water (kind, queue_id, priority, since, look_at, valid_until)
+                    values ('ready', 1, 0, clock_timestamp() - interval '1 minute', clock_timestamp() + interval '1 second', clock_timestamp() + interval '1 minute')
+                    on conflict (kind, queue_id) do update set look_at = excluded.look_at
+                    """)
+            }
+            act.finish = {
+                try await waitUntil("the mark is gone") { try await self.cluster.count("select count(*) from skein.low_water") == 0 }
+                run.value = try await self.start("pair", key: key)
+                let ending = try await self.ended(run.value)
+                #expect(ending.status == "succeeded", "\(point)")
+            }
         default:
             act.trigger = { _ = await self.attempt("POST", "/api/v1/runs", Self.startBody("medley", key)) }
             act.finish = {

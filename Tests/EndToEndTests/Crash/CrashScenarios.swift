@@ -49,7 +49,7 @@ extension Boundary {
         switch self {
         case .register, .heartbeat, .claim, .exchange, .settle, .strays, .close, .agent, .drain, .listen, .notify: true
         case .submit, .fold, .reap, .match, .cancel, .pause, .resume, .adjust, .signal, .emit, .apply: true
-        case .quarantine, .epoch, .partitions, .keys, .leftovers, .expiry, .week, .unfiled, .sessions, .migrate: false
+        case .quarantine, .marks, .epoch, .partitions, .keys, .leftovers, .expiry, .week, .unfiled, .sessions, .migrate: false
         }
     }
 }

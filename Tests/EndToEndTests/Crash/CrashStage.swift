@@ -29,15 +29,23 @@ final class CrashStage: Sendable {
         "SKEIN_LEASE": "500ms", "SKEIN_POLL_INTERVAL": "500ms", "SKEIN_DRAIN_TIMEOUT": "5s", "SKEIN_HISTORY_RETENTION": "60d",
     ]
 
-    init(on cluster: Cluster) async throws {
+    /// How long a run may take to its end.
+    private let patience: Duration
+
+    /// - Parameter planted: a fault that all processes have.
+    init(on cluster: Cluster, planted: PlantedFault? = nil, patience: Duration = .seconds(20)) async throws {
         self.cluster = cluster
+        self.patience = patience
+        let plant = planted.map { ["SKEIN_PLANT": $0.rawValue] } ?? [:]
         agent = try await AgentServer.start(Self.echo)
         coordinator = try ArmedProcess("coordinator-1", in: cluster.directory) { settings in
-            try Self.coordinator("coordinator-1", cluster, settings)
+            try Self.coordinator("coordinator-1", cluster, settings.merging(plant) { $1 })
         }
-        worker = try ArmedProcess("worker-1", in: cluster.directory) { settings in try Self.worker("worker-1", cluster, settings) }
-        secondCoordinator = try Self.coordinator("coordinator-2", cluster, [:])
-        secondWorker = try Self.worker("worker-2", cluster, [:])
+        worker = try ArmedProcess("worker-1", in: cluster.directory) { settings in
+            try Self.worker("worker-1", cluster, settings.merging(plant) { $1 })
+        }
+        secondCoordinator = try Self.coordinator("coordinator-2", cluster, plant)
+        secondWorker = try Self.worker("worker-2", cluster, plant)
         respondent = Mutex(coordinator.process)
     }
 
@@ -108,7 +116,7 @@ final class CrashStage: Sendable {
     @discardableResult
     func ended(_ run: String) async throws -> (status: String, output: JSONValue) {
         var found: Row?
-        try await waitUntil("the run \(run) has ended", deadline: .seconds(20)) {
+        try await waitUntil("the run \(run) has ended", deadline: patience) {
             found = try await cluster.query("select status::text, output from skein.ended_run where run_id = '\(run)'").first
             return found != nil
         }
