@@ -69,7 +69,7 @@ struct ChaosCommand: AsyncParsableCommand {
     }
 
     private static func unknown(_ word: String) -> ValidationError {
-        ValidationError("--faults: there is no fault \"\(word)\"; there are all, none, \(Fault.allCases.map(\.rawValue).joined(separator: ", "))")
+        ValidationError("--faults: there is no fault \"\(word)\"; skein-bench chaos --help lists them")
     }
 
     func run() async throws {

@@ -31,6 +31,7 @@ package struct CampaignRun {
     }
 
     package func carryOut() async throws -> CampaignResult {
+        SmallDisk.removeLeftovers()
         ClusterDirectories.removeLeftovers()
         let directory = try campaign.directory ?? ClusterDirectories.make()
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -59,6 +60,7 @@ package struct CampaignRun {
         await drain(cluster, recorder)
         nemesis.close()
         try await clients.askAgain()
+        surroundings.record(recorder)
         recorder.write("end")
 
         // The server's log is beside its data, on a disk that goes away.

@@ -13,14 +13,15 @@ extension Nemesis {
         guard let (name, proxy) = proxy(&generator) else { return }
         let count = Int.random(in: 1...4, using: &generator)
         let wait = Int.random(in: 0...9, using: &generator) == 0 ? 8000 : Int.random(in: 0...1500, using: &generator)
-        let before = proxy.withState { $0.lostCommits + $0.lostStatements }
+        let before = proxy.lost
         proxy.loseAnswers(count, wait: .milliseconds(Int64(wait)))
         let end = ContinuousClock.now + .seconds(3)
         await Task.detached {
             while ContinuousClock.now < end, proxy.withState({ $0.answersToLose }) > 0 { try? await Task.sleep(for: .milliseconds(20)) }
         }.value
         proxy.loseAnswers(0, wait: .zero)
-        for _ in 0..<(proxy.withState { $0.lostCommits + $0.lostStatements } - before) { note(.loseCommits, name) }
+        let after = proxy.lost
+        for _ in 0..<(after.commits + after.statements - before.commits - before.statements) { note(.loseCommits, name) }
     }
 
     func cutConnections(_ generator: inout SeededGenerator) async {
@@ -81,7 +82,7 @@ extension Nemesis {
         do {
             note(.jumpClock, name)
             try clock.set(Self.jumps.randomElement(using: &generator) ?? 0)
-            await pass(.milliseconds(Int.random(in: 1000...8000, using: &generator)))
+            await pass(.milliseconds(Int.random(in: 3000...12_000, using: &generator)))
             try clock.set(0)
             healed(.jumpClock, name)
         } catch {

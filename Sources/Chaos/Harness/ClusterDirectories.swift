@@ -1,5 +1,6 @@
 // Where clusters keep their files.
 
+import EmbeddedPostgres
 package import Foundation
 
 /// The directories of clusters: logs, and servers of their own.
@@ -15,12 +16,19 @@ package enum ClusterDirectories {
         return directory
     }
 
-    /// Removes those of processes that crashed; the name says whose they were.
+    /// Removes those of processes that crashed.
     package static func removeLeftovers() {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: root.path(percentEncoded: false))) ?? []
-        for name in names where name.hasPrefix(prefix) {
-            guard let owner = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }), kill(owner, 0) != 0, errno == ESRCH else { continue }
-            try? FileManager.default.removeItem(at: root.appending(path: name))
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: root.path(percentEncoded: false))) ?? [] {
+            let directory = root.appending(path: name)
+            if isLeftover(directory) { try? FileManager.default.removeItem(at: directory) }
         }
+    }
+
+    /// Whether this is the directory of a process that is gone: its name says whose it was.
+    static func isLeftover(_ directory: URL) -> Bool {
+        let name = directory.lastPathComponent
+        guard directory.deletingLastPathComponent().plainPath == root.plainPath, name.hasPrefix(prefix) else { return false }
+        guard let owner = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }) else { return false }
+        return kill(owner, 0) != 0 && errno == ESRCH
     }
 }

@@ -1,18 +1,19 @@
 // What stands between a process and the database when the network is to do harm: it loses the answers to commits, resets connections, falls
 // silent, is slow, and swallows notifications.
 
-import NIOCore
+package import NIOCore
 import NIOPosix
 import Synchronization
 
 /// A proxy for one process. It listens on TCP, and speaks to the server's socket.
-final class DatabaseProxy: Sendable {
+package final class DatabaseProxy: Sendable {
     /// Which way nothing gets through.
-    struct Silence: OptionSet, Sendable {
-        let rawValue: Int
-        static let requests = Silence(rawValue: 1)
-        static let answers = Silence(rawValue: 2)
-        static let complete: Silence = [.requests, .answers]
+    package struct Silence: OptionSet, Sendable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        package static let requests = Silence(rawValue: 1)
+        package static let answers = Silence(rawValue: 2)
+        package static let complete: Silence = [.requests, .answers]
     }
 
     struct State {
@@ -29,7 +30,7 @@ final class DatabaseProxy: Sendable {
         var links: [ObjectIdentifier: DatabaseLink] = [:]
     }
 
-    let port: Int
+    package let port: Int
     private let state: Mutex<State>
     private let listener: any Channel
 
@@ -39,7 +40,7 @@ final class DatabaseProxy: Sendable {
         self.state = state
     }
 
-    static func start(host: String, socket: String) async throws -> DatabaseProxy {
+    package static func start(host: String, socket: String) async throws -> DatabaseProxy {
         let door = Door()
         let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.backlog, value: 1024)
@@ -78,6 +79,11 @@ final class DatabaseProxy: Sendable {
         }
     }
 
+    /// How many answers were lost: to commits by name, and to batches that were committed with their last statement.
+    package var lost: (commits: Int, statements: Int) { withState { ($0.lostCommits, $0.lostStatements) } }
+    /// How many notifications were swallowed.
+    package var mutedNotifications: Int { withState { $0.mutedNotifications } }
+
     func withState<R: Sendable>(_ body: (inout sending State) -> R) -> R { state.withLock { body(&$0) } }
 
     func add(_ link: DatabaseLink) { state.withLock { $0.links[ObjectIdentifier(link)] = link } }
@@ -87,21 +93,21 @@ final class DatabaseProxy: Sendable {
     // MARK: Harm
 
     /// Resets all connections, or some of them.
-    func cut(_ share: Double = 1) {
+    package func cut(_ share: Double = 1) {
         let links = links
         for link in links.shuffled().prefix(Int((Double(links.count) * share).rounded(.up))) { link.loop.execute { link.reset() } }
     }
 
     /// Nothing gets through that way, on old connections and on new ones, until there is no silence any more; then everything does.
-    func fallSilent(_ silence: Silence) {
+    package func fallSilent(_ silence: Silence) {
         state.withLock { $0.silence = silence }
         for link in links { link.loop.execute { link.deliver() } }
     }
 
-    func setDelay(_ delay: TimeAmount) { state.withLock { $0.delay = delay } }
-    func setMute(_ isMute: Bool) { state.withLock { $0.isMute = isMute } }
+    package func setDelay(_ delay: TimeAmount) { state.withLock { $0.delay = delay } }
+    package func setMute(_ isMute: Bool) { state.withLock { $0.isMute = isMute } }
 
-    func loseAnswers(_ count: Int, wait: TimeAmount) {
+    package func loseAnswers(_ count: Int, wait: TimeAmount) {
         state.withLock { state in
             state.answersToLose = count
             state.waitForLostAnswer = wait

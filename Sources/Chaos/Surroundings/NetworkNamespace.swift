@@ -18,12 +18,13 @@ final class NetworkNamespace: Sendable {
         name = "\(Self.prefix)\(process)"
         cable = "skein\(process)"
         let net = "10.213.\(process % 254)"
-        host = "\(net).1"
+        // An address of its own, because those of a cable go with it when it is pulled.
+        host = "10.214.\(process % 254).1"
         do {
             for command in [
-                "netns add \(name)", "link add \(cable) type veth peer name inside netns \(name)", "addr add \(host)/24 dev \(cable)",
-                "link set \(cable) up", "-n \(name) addr add \(net).2/24 dev inside", "-n \(name) link set inside up",
-                "-n \(name) link set lo up",
+                "netns add \(name)", "link add \(cable) type veth peer name inside netns \(name)", "addr add \(net).1/24 dev \(cable)",
+                "addr add \(host)/32 dev lo", "link set \(cable) up", "-n \(name) addr add \(net).2/24 dev inside", "-n \(name) link set inside up",
+                "-n \(name) link set lo up", "-n \(name) route add default via \(net).1",
             ] { try Tool.run(["ip"] + command.split(separator: " ").map(String.init)) }
         } catch {
             remove()
@@ -41,12 +42,14 @@ final class NetworkNamespace: Sendable {
         // The cable goes with it, and with the cable its other end.
         try? Tool.run(["ip", "netns", "delete", name])
         try? Tool.run(["ip", "link", "delete", cable])
+        try? Tool.run(["ip", "addr", "delete", "\(host)/32", "dev", "lo"])
     }
 
     private static func removeLeftovers() {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: "/run/netns")) ?? [] where name.hasPrefix(prefix) {
             guard let owner = Int32(name.dropFirst(prefix.count)), kill(owner, 0) != 0, errno == ESRCH else { continue }
             try? Tool.run(["ip", "netns", "delete", name])
+            try? Tool.run(["ip", "addr", "delete", "10.214.\(owner % 254).1/32", "dev", "lo"])
         }
     }
 }

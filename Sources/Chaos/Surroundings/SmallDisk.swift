@@ -27,5 +27,15 @@ final class SmallDisk: Sendable {
 
     func free() { unlink(filler) }
 
+    /// Takes away the disks of campaigns that were killed, as long as they are where such directories are.
+    static func removeLeftovers() {
+        guard geteuid() == 0, let mounts = try? String(contentsOfFile: "/proc/mounts", encoding: .utf8) else { return }
+        for line in mounts.split(separator: "\n") {
+            let place = String(line.split(separator: " ").dropFirst().first ?? "")
+            guard ClusterDirectories.isLeftover(URL(fileURLWithPath: place).deletingLastPathComponent()) else { continue }
+            try? Tool.run(["umount", "-l", place])
+        }
+    }
+
     func unmount() { try? Tool.run(["umount", "-l", place.path(percentEncoded: false)]) }
 }

@@ -69,6 +69,18 @@ final class Surroundings: Sendable {
     }
     var clocks: [(name: String, clock: FakeClock)] { items.withLock { $0.clocks.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } } }
 
+    /// What was lost on the way.
+    func record(_ recorder: Recorder) {
+        let proxies = proxies.map(\.proxy)
+        recorder.write(
+            "lost",
+            [
+                "answers_to_commits": .int(Int64(proxies.reduce(0) { $0 + $1.lost.commits })),
+                "answers_to_batches": .int(Int64(proxies.reduce(0) { $0 + $1.lost.statements })),
+                "notifications": .int(Int64(proxies.reduce(0) { $0 + $1.mutedNotifications })),
+            ])
+    }
+
     func remove() {
         network?.remove()
         disk?.unmount()
