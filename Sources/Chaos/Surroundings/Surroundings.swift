@@ -2,6 +2,7 @@
 
 import Foundation
 import Synchronization
+import WorkflowModel
 
 /// What there is depends on the machine; what there is not is said, and why.
 final class Surroundings: Sendable {

@@ -1,6 +1,7 @@
 // The proxy of campaigns does the harm that it says, and no other.
 
 import Foundation
+import NIOCore
 import Postgres
 import PostgresTestKit
 import Testing
