@@ -3,8 +3,8 @@
 import Foundation
 
 extension Nemesis {
-    func kill(_ processes: [ServerProcess], _ fault: Fault, _ generator: inout SeededGenerator) async {
-        guard let process = pick(processes, &generator) else { return }
+    func kill(_ processes: [ServerProcess], sparing: Int = 0, _ fault: Fault, _ generator: inout SeededGenerator) async {
+        guard let process = pick(processes, sparing: sparing, &generator) else { return }
         let down = Self.restartDelay(&generator)
         note(fault, process.name, process.processID)
         process.send(SIGKILL)
@@ -12,8 +12,8 @@ extension Nemesis {
         await restart(process, fault, after: down)
     }
 
-    func drain(_ processes: [ServerProcess], _ fault: Fault, _ generator: inout SeededGenerator) async {
-        guard let process = pick(processes, &generator) else { return }
+    func drain(_ processes: [ServerProcess], sparing: Int = 0, _ fault: Fault, _ generator: inout SeededGenerator) async {
+        guard let process = pick(processes, sparing: sparing, &generator) else { return }
         let down = Self.restartDelay(&generator)
         note(fault, process.name, process.processID)
         process.send(SIGTERM)
@@ -53,11 +53,11 @@ extension Nemesis {
         release(process)
     }
 
-    private static let longestStop: Duration = .seconds(20)
+    private static let longestStop: Duration = .seconds(12)
 
     // A late result is most dangerous while another worker holds the task: so that is the moment when the stopped one goes on.
     func stopPastLease(_ generator: inout SeededGenerator) async {
-        guard let worker = pick(cluster.workers, &generator) else { return }
+        guard let worker = pick(cluster.workers, sparing: 1, &generator) else { return }
         note(.stopWorker, worker.name, worker.processID)
         let open = agent.tally.openCalls
         worker.send(SIGSTOP)

@@ -75,12 +75,12 @@ final class Nemesis: Sendable {
         case .killWorker:
             // A step that has lost several workers through no fault of its own would end as poison, which is right and not what is tested
             // here: as long as such a step is with an agent, workers are spared.
-            if !agent.tally.isImperilled(after: Self.mostLosses) { await kill(cluster.workers, fault, &generator) }
+            if !agent.tally.isImperilled(after: Self.mostLosses) { await kill(cluster.workers, sparing: 1, fault, &generator) }
         case .killCoordinator: await kill(cluster.coordinators, fault, &generator)
         case .stopWorker:
             if !agent.tally.isImperilled(after: Self.mostLosses) { await stopPastLease(&generator) }
         case .stopCoordinator: await stop(cluster.coordinators, fault, &generator)
-        case .drainWorker: await drain(cluster.workers, fault, &generator)
+        case .drainWorker: await drain(cluster.workers, sparing: 1, fault, &generator)
         case .drainCoordinator: await drain(cluster.coordinators, fault, &generator)
         case .terminateSessions: await terminateSessions(&generator)
         case .killBackend: await killBackend(&generator)
@@ -123,11 +123,13 @@ final class Nemesis: Sendable {
     }
 
     /// Chooses one that nobody is about to harm. It is this fault's own until it is released.
-    func pick(_ processes: [ServerProcess], _ generator: inout SeededGenerator) -> ServerProcess? {
+    ///
+    /// - Parameter sparing: how many must be left that nobody harms: where no worker is left, the time until work goes on says nothing.
+    func pick(_ processes: [ServerProcess], sparing: Int = 0, _ generator: inout SeededGenerator) -> ServerProcess? {
         let choice = generator.next()
         return state.withLock { state in
             let free = processes.filter { !state.busy.contains($0.name) && $0.isRunning }
-            guard !free.isEmpty else { return nil }
+            guard free.count > sparing else { return nil }
             let victim = free[Int(choice % UInt64(free.count))]
             state.busy.insert(victim.name)
             return victim
