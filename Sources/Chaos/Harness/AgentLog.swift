@@ -12,6 +12,8 @@ final class AgentLog: Sendable {
         var open: Set<Int> = []
         // For each key: how often it was called, without the calls that came to nothing by the agent's own fault.
         var starts: [String: Int] = [:]
+        // The places of calls that the agent lets hang.
+        var hanging: Set<Int> = []
     }
 
     private let state = Mutex(State())
@@ -39,6 +41,11 @@ final class AgentLog: Sendable {
     /// The agent will not answer, or not well.
     func excuse(_ number: Int) { state.withLock { $0.starts[$0.calls[number].key, default: 1] -= 1 } }
 
+    /// The agent will never answer. It is its own fault when the caller's patience ends, and not when something else ends the call.
+    func hang(_ number: Int) { state.withLock { _ = $0.hanging.insert(number) } }
+
+    private static let patience: ClosedRange<Duration> = .seconds(Trouble.patienceSeconds) - .milliseconds(200) ... .seconds(Trouble.patienceSeconds) + .milliseconds(500)
+
     func answer(_ number: Int, _ kind: String, status: Int, body: String) {
         let (key, fence) = state.withLock { state in
             state.calls[number].answered = .now
@@ -54,7 +61,9 @@ final class AgentLog: Sendable {
             guard state.calls[number].answered == nil else { return nil }
             state.calls[number].brokenOff = .now
             state.open.remove(number)
-            return state.calls[number]
+            let call = state.calls[number]
+            if state.hanging.remove(number) != nil, Self.patience.contains(.now - call.begun) { state.starts[call.key, default: 1] -= 1 }
+            return call
         }
         if let call { recorder?.write("broken", ["key": .string(call.key), "fence": .int(call.fence)]) }
     }

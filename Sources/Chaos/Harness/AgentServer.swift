@@ -133,7 +133,7 @@ package final class AgentServer: Sendable {
 
         switch answer {
         case .hang:
-            log.excuse(number)
+            log.hang(number)
             return true
         case .reply(let value, let status, let delay):
             if status >= 300 { log.excuse(number) }

@@ -8,6 +8,9 @@ enum Trouble: String, CaseIterable, Sendable {
     /// What cannot be stored. Nobody asks again for it.
     case bottomless
 
+    /// How long a call that may hang is waited for.
+    static let patienceSeconds = 3
+
     /// What is worth another try.
     static let passing = allCases.filter { $0 != .bottomless }
 

@@ -36,7 +36,7 @@ extension WorkflowGenerator {
                 "with": ["n": Self.expression(operand.text), "trouble": .string(trouble.rawValue), "times": .int(Int64(times))],
                 "result": ["type": "object", "required": ["value"], "properties": ["value": ["type": "integer"]]],
                 // A machine that does many things at once may be slow as well: there are attempts to spare.
-                "timeout": .string(trouble == .hang ? "4s" : "20s"),
+                "timeout": .string(trouble == .hang ? "\(Trouble.patienceSeconds)s" : "20s"),
                 "retry": [
                     "on": ["timeout", "connect", "5xx", "rateLimited", "schema", "protocol"], "maxAttempts": .int(Int64(times + 4)),
                     "delay": "50ms", "maxDelay": "200ms",
