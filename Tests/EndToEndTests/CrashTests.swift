@@ -50,6 +50,23 @@ extension EndToEnd {
             return refused.value
         }
 
+        @Test("a server that crashes while a process stands still at the end of a transaction loses nothing that anybody was told")
+        func serverCrash() async throws {
+            try await withCluster(.ownServer) { cluster in
+                let stage = try await CrashStage(on: cluster)
+                try await stage.begin()
+                for point in CrashPlan.chosenServerCrashes {
+                    let begun = ContinuousClock.now
+                    do {
+                        try await stage.playServerCrash(at: point)
+                    } catch {
+                        throw HarnessError("\(point), the server crashed: \(error)")
+                    }
+                    print("crash: the server at \(point) in \(ContinuousClock.now - begun)")
+                }
+            }
+        }
+
         @Test("a migration that is killed, or deceived about its commit, is finished by the next start")
         func migration() async throws {
             for plan in try CrashPlan.chosen() where plan.point.boundary == .migrate {

@@ -19,7 +19,7 @@ extension CrashPlan {
     /// The scenarios of this run: `SKEIN_CRASH` names some, separated by commas, or is `all`; otherwise today's.
     static func chosen() throws -> [CrashPlan] {
         switch ProcessInfo.processInfo.environment["SKEIN_CRASH"] {
-        case nil, "": return selection(day: Int(Date().timeIntervalSince1970 / 86_400))
+        case nil, "": return selection(day: today)
         case "all": return all
         case let names?:
             return try names.split(separator: ",").map { name in
@@ -38,8 +38,22 @@ extension CrashPlan {
 
     // A run is folded many times before it ends; each fold decides something else.
     private static let laterFolds: [CrashPlan] = [CrashPhase.decided, .executed, .sent, .committed].flatMap { phase in
-        (2...6).map { CrashPlan(CrashPoint(.fold, phase), hit: $0, .kill) }
+        (2...6).flatMap { hit in [.kill, .pause].map { CrashPlan(CrashPoint(.fold, phase), hit: hit, $0) } }
     }
+
+    /// Where the server crashes under a process that stands still: at the ends of what it has to keep.
+    static let serverCrashes: [CrashPoint] = [
+        CrashPoint(.exchange, .sent), CrashPoint(.exchange, .committed), CrashPoint(.claim, .committed), CrashPoint(.submit, .committed),
+        CrashPoint(.fold, .sent), CrashPoint(.fold, .committed), CrashPoint(.signal, .committed), CrashPoint(.match, .committed),
+        CrashPoint(.pause, .committed), CrashPoint(.apply, .committed),
+    ]
+
+    /// Those of this run: today's, or all.
+    static var chosenServerCrashes: [CrashPoint] {
+        ProcessInfo.processInfo.environment["SKEIN_CRASH"] == "all" ? serverCrashes : [serverCrashes[today % serverCrashes.count]]
+    }
+
+    private static var today: Int { Int(Date().timeIntervalSince1970 / 86_400) }
 }
 
 extension Boundary {

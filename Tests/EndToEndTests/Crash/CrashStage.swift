@@ -171,13 +171,36 @@ final class CrashStage: Sendable {
         // Requests that were cut off are repeated by the act.
         _ = try await trigger.value
         try await act.finish()
+        try await expectClean("\(point) \(action.rawValue)")
+    }
+
+    /// The server crashes while the process stands still at the point: what was not on the disk is gone, and the process knows nothing of it.
+    func playServerCrash(at point: CrashPoint) async throws {
+        guard let server = cluster.server else { throw HarnessError("the stage needs a server of its own") }
+        let act = try act(for: point)
+        try await act.prepare()
+        try act.victim.arm(CrashPlan(point, .pause))
+        let work = act.trigger
+        let trigger = Task { try await work() }
+        try await act.victim.waitUntilReached(point)
+        try await act.victim.waitUntilStopped()
+        try act.victim.disarm()
+        server.crash()
+        try server.start()
+        act.victim.process.send(SIGCONT)
+        _ = try await trigger.value
+        try await act.finish()
+        try await expectClean("\(point), the server crashed")
+    }
+
+    private func expectClean(_ comment: Comment) async throws {
         // What a killed worker held has to be noticed first.
         var found: [String] = []
         try? await waitUntil("all promises are kept", deadline: .seconds(5)) {
             found = try await cluster.violations()
             return found.isEmpty
         }
-        #expect(found.isEmpty, "\(point) \(action.rawValue)")
+        #expect(found.isEmpty, comment)
     }
 
     // The worker is stopped. Its lease runs out and others do its work; then it goes on, and changes nothing.
