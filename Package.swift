@@ -92,6 +92,13 @@ let package = Package(
             name: "ServerSettings",
             dependencies: ["CMalloc", "WorkflowModel", "Postgres", "Telemetry", .argumentParser, .configuration, .log, .lifecycle, .unixSignals]),
 
+        // Floor 7 as well: clusters of real processes under faults, for `skein-bench chaos` and for the end-to-end tests.
+        .target(
+            name: "Chaos",
+            dependencies: [
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Schema", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
+            ]),
+
         // Floor 8: executables.
         .executableTarget(
             name: "skein-coordinator",
@@ -115,7 +122,7 @@ let package = Package(
             name: "skein-bench",
             dependencies: [
                 "WorkflowModel", "Patterns", "Expressions", "JSONSchema", "Definitions", "Simulation", "EmbeddedPostgres", "Postgres", "Programs",
-                .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
+                "Chaos", .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
             ]),
 
         // Tests, from the bottom up.
@@ -146,7 +153,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .nioHTTP1,
+                "Chaos", "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .nioHTTP1,
                 .nioPosix,
             ]),
     ]
