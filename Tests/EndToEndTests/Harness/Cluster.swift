@@ -145,7 +145,7 @@ final class Cluster: Sendable {
         let connection = try await connect()
         let results = try await Checks.run(connection)
         await connection.close()
-        guard results.count >= 10 else { throw HarnessError("only \(results.count) checks ran") }
+        guard results.count >= 26 else { throw HarnessError("only \(results.count) checks ran") }
         return results.filter { !$0.isGood }.map { "\($0.id) \($0.name): \($0.rows) \($0.failure?.debugDescription ?? "")" }
     }
 
@@ -182,8 +182,13 @@ enum ClusterDatabase {
     case ownServer
 }
 
-/// Runs `body` with a cluster that has no processes yet. When it throws, the logs are shown.
-func withCluster(_ kind: ClusterDatabase = .shared, _ body: (Cluster) async throws -> Void) async throws {
+/// Runs `body` with a cluster that has no processes yet. When it throws, the logs are shown. In the end every invariant must hold.
+///
+/// - Parameter endsChecked: false for tests that leave no database behind, or one that is broken on purpose.
+func withCluster(
+    _ kind: ClusterDatabase = .shared, endsChecked: Bool = true, sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: (Cluster) async throws -> Void
+) async throws {
     ClusterDirectories.removeLeftovers()
     let directory = try ClusterDirectories.make()
     let cluster: Cluster
@@ -202,6 +207,7 @@ func withCluster(_ kind: ClusterDatabase = .shared, _ body: (Cluster) async thro
     defer { cluster.dispose() }
     do {
         try await body(cluster)
+        if endsChecked { try await cluster.expectClean(sourceLocation: sourceLocation) }
     } catch {
         print(cluster.shownLogs())
         throw error
