@@ -1,5 +1,6 @@
 // Loads what the engine needs and saves what it decides, set-wise, one transaction for a batch.
 
+import Postgres
 public import WorkflowModel
 
 /// The runs of a database, as coordinators work on them.
@@ -79,4 +80,14 @@ public struct FoldReport: Sendable {
         quarantined += other.quarantined
         hasMore = hasMore || other.hasMore
     }
+}
+
+extension SQLState {
+    /// A row that this release cannot read, or that cannot be true: its run is set aside.
+    static let unreadableRow = SQLState(rawValue: "SK100")
+}
+
+extension PostgresError {
+    /// A row that cannot be read; `reason` is a sentence.
+    static func unreadable(_ reason: String) -> PostgresError { PostgresError(code: .server, sqlState: .unreadableRow, message: reason) }
 }
