@@ -7,8 +7,9 @@ import Telemetry
 import WorkflowModel
 
 extension Coordinator {
-    // One lane: it passes over the runs that another has locked, so a fold that takes its time holds up nobody but its own runs.
-    func fold(lane: Int) async {
+    // One lane: it passes over the runs that another has locked, so a fold that takes its time holds up nobody but its own runs. It runs on its
+    // connection's thread.
+    func fold(lane: Int, on thread: PostgresThread) async {
         var connection: PostgresConnection?
         var failures = 0
         var idle: Duration = Self.shortestIdle
@@ -18,19 +19,24 @@ extension Coordinator {
                 if let connection, connection.isUsable {
                     open = connection
                 } else {
-                    open = try await PostgresConnection.connect(configuration.database)
+                    open = try await PostgresConnection.connect(configuration.database, on: thread)
                     connection = open
                     store.forgetFrames()
                 }
-                let (report, share) = try await foldOnce(lane, on: open)
+                let (report, share, duration) = try await foldOnce(lane, on: open)
                 failures = 0
+                if report.runs == 0, report.hasMore {
+                    // What is due is with others. Each of their outcomes wakes this lane, and each look costs as much as the fold of many a step.
+                    try? await Task.sleep(for: min(duration * 2, Self.longestRest))
+                }
                 if report.runs > 0 {
                     idle = Self.shortestIdle
                     // A small fold has taken all there was; whoever adds to it says so.
                     if report.inputs >= FoldLanes.largeFold || report.hasMore || share != .all { continue }
                 }
                 let isSignal = await foldLanes.wakeups[lane].wait(upTo: idle * Double.random(in: 0.75...1))
-                idle = isSignal ? Self.shortestIdle : min(idle * 2, configuration.pollInterval)
+                // The first lane looks for what nobody has told; the others are there when it is at work.
+                idle = isSignal ? Self.shortestIdle : min(idle * 2, configuration.pollInterval * (lane == 0 ? 1 : 6))
             } catch {
                 failures += 1
                 metrics.count(.postgresErrors, error.code.rawValue)
@@ -44,15 +50,16 @@ extension Coordinator {
         await connection?.close()
     }
 
-    private func foldOnce(_ lane: Int, on connection: PostgresConnection) async throws(PostgresError) -> (FoldReport, FoldShare) {
+    private func foldOnce(_ lane: Int, on connection: PostgresConnection) async throws(PostgresError) -> (FoldReport, FoldShare, Duration) {
         let clock = ContinuousClock()
         let begun = clock.now
         let share = foldLanes.begin(lane)
         do throws(PostgresError) {
             let report = try await store.fold(upTo: configuration.foldLimit, share: share, on: connection)
+            let duration = clock.now - begun
             foldLanes.end(lane, inputs: report.inputs)
-            note(report, took: clock.now - begun)
-            return (report, share)
+            note(report, took: duration)
+            return (report, share, duration)
         } catch {
             foldLanes.end(lane, inputs: 0)
             throw error
@@ -60,6 +67,7 @@ extension Coordinator {
     }
 
     private static let shortestIdle: Duration = .milliseconds(100)
+    private static let longestRest: Duration = .milliseconds(20)
 
     private func note(_ report: FoldReport, took duration: Duration) {
         wake(for: report)

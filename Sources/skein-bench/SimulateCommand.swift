@@ -11,7 +11,8 @@ struct SimulateCommand: AsyncParsableCommand {
         discussion: """
             A seed is one story: three runs of random definitions, two coordinators, three workers, up to thirty faults; then the faults end, \
             and everything has to come to its end. The same seed is the same story, byte for byte: a failing one is printed, made smaller, \
-            and can be read with --seed S --seeds 1 --trace. With --mutants each planted fault of the protocol must be found. \
+            and can be read with --seed S --seeds 1 --trace. With --mutants each planted fault of the protocol must be found; with \
+            --witnesses too, and the seeds that show them are printed as the source file that the tests replay them from. \
             Exits with 1 when a promise was broken, or a mutant was not found.
             """)
 
@@ -30,6 +31,9 @@ struct SimulateCommand: AsyncParsableCommand {
     @Flag(help: "Plant each fault of the list, and play seeds until it is found.")
     var mutants = false
 
+    @Flag(help: "The same, and print Sources/Simulation/Play/Witnesses.swift: the seed that shows each fault.")
+    var witnesses = false
+
     @Option(help: "Plant one fault of the list.")
     var mutant: String?
 
@@ -43,7 +47,7 @@ struct SimulateCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if mutants { return try await findMutants() }
+        if mutants || witnesses { return try await findMutants() }
         let planted = mutant.flatMap { Mutant(rawValue: $0) }
         let clock = ContinuousClock()
         let begun = clock.now
@@ -63,7 +67,7 @@ struct SimulateCommand: AsyncParsableCommand {
 
     private var jobCount: Int { jobs ?? ProcessInfo.processInfo.activeProcessorCount }
 
-    // Plays seeds, several at a time, until all are played or `note` has had enough.
+    // Plays seeds, several at a time, until all are played or `note` has had enough: then it still hears of those under way.
     private func play(from first: UInt64, count: Int, mutant: Mutant?, note: (SimulationReport) -> Bool) async {
         let isTraced = trace && count == 1
         await withTaskGroup(of: SimulationReport.self) { group in
@@ -77,7 +81,7 @@ struct SimulateCommand: AsyncParsableCommand {
             }
             for _ in 0..<jobCount { add() }
             for await report in group {
-                guard note(report) else { return group.cancelAll() }
+                if !note(report) { next = count }
                 add()
             }
         }
@@ -97,29 +101,35 @@ struct SimulateCommand: AsyncParsableCommand {
     // MARK: Mutants
 
     private func findMutants() async throws {
-        var survivors: [Mutant] = []
+        var found: [Mutant: UInt64] = [:]
         let clock = ContinuousClock()
         for mutant in Mutant.allCases {
             let begun = clock.now
-            var found: SimulationReport?
+            var first: SimulationReport?
             var played = 0
             await play(from: seed, count: mutant.seedBudget, mutant: mutant) { report in
                 played += 1
-                if found == nil, report.violation != nil { found = report }
-                return found == nil
+                if report.violation != nil, report.seed < first?.seed ?? .max { first = report }
+                return first == nil
             }
             let time = String(format: "%.1f s", (clock.now - begun).inSeconds)
-            if let found, let violation = found.violation {
-                let name = mutant.rawValue.padding(toLength: 26, withPad: " ", startingAt: 0)
+            if let first, let violation = first.violation {
+                let name = mutant.rawValue.padding(toLength: 28, withPad: " ", startingAt: 0)
                 let promise = violation.promise.padding(toLength: 10, withPad: " ", startingAt: 0)
-                print("simulate: \(name) \(promise) seed \(found.seed), after \(played) of \(mutant.seedBudget) seeds, \(time)")
+                say("simulate: \(name) \(promise) seed \(first.seed), after \(played) of \(mutant.seedBudget) seeds, \(time)")
+                found[mutant] = first.seed
             } else {
-                print("simulate: \(mutant.rawValue) SURVIVED \(played) seeds, \(time)")
-                survivors.append(mutant)
+                say("simulate: \(mutant.rawValue) SURVIVED \(played) seeds, \(time)")
             }
         }
-        print("simulate: \(Mutant.allCases.count - survivors.count) of \(Mutant.allCases.count) planted faults were found")
-        if !survivors.isEmpty { throw ExitCode.failure }
+        say("simulate: \(found.count) of \(Mutant.allCases.count) planted faults were found")
+        if witnesses { print(Witnesses.source(found)) }
+        if found.count < Mutant.allCases.count { throw ExitCode.failure }
+    }
+
+    // The standard output is for the source, if there is one.
+    private func say(_ line: String) {
+        if witnesses { FileHandle.standardError.write(Data("\(line)\n".utf8)) } else { print(line) }
     }
 }
 
