@@ -17,7 +17,13 @@ extension Coordinator {
         var next: String?
         /// The check that comes first, so that none is always the one for which there is no time.
         var firstCheck = 0
+        /// What the database was like in the last round, and how many rounds have found it so.
+        var mark: String?
+        var idleRounds = 0
     }
+
+    // An idle cluster is looked at that seldom.
+    private static let idleRoundsLeftOut = 10
 
     // Looks at the newest runs, and at the next ones of a walk through all that there are. One coordinator at a time: who finds another one
     // probing leaves the round to it.
@@ -41,12 +47,19 @@ extension Coordinator {
         let count = configuration.checkedRuns
         var walk = walk
         let from = walk.next
-        let (newest, last) = try await pool.withConnection { connection in
+        let (newest, last, mark) = try await pool.withConnection { connection in
             let row = try await connection.query(
-                "select skein.newest_runs_v1($1)::text, skein.checked_runs_v1($2::uuid, $1)::text",
-                [.int32(Int32(clamping: count)), .text(from ?? "00000000-0000-0000-0000-000000000000")])[0]
-            return (row.textOrNull(0), row.textOrNull(1))
+                """
+                select skein.newest_runs_v1($1)::text, skein.checked_runs_v1($2::uuid, $1)::text,
+                       -- Nothing is under way, nothing was claimed since, and no run was added.
+                       case when not exists (select from skein.run)
+                            then (select last_value from skein.fence_sequence) || ' ' || coalesce(skein.newest_runs_v1(1)::text, '') end
+                """, [.int32(Int32(clamping: count)), .text(from ?? "00000000-0000-0000-0000-000000000000")])[0]
+            return (row.textOrNull(0), row.textOrNull(1), row.textOrNull(2))
         }
+        walk.idleRounds = mark != nil && mark == walk.mark ? walk.idleRounds + 1 : 0
+        walk.mark = mark
+        guard walk.idleRounds % Self.idleRoundsLeftOut == 0 else { return walk }
         walk.next = last
         func sample(_ first: String?, _ last: String?) -> CheckSample {
             CheckSample(first: first, last: last, rows: count, timeout: Self.longestCheck)
