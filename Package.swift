@@ -30,6 +30,7 @@ let package = Package(
     targets: [
         // Floor 0: C libraries of the system.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
         // Floor 1: nouns, the database client, patterns, telemetry names, what all programs have in common.
@@ -89,7 +90,7 @@ let package = Package(
 
         .target(
             name: "ServerSettings",
-            dependencies: ["WorkflowModel", "Postgres", "Telemetry", .argumentParser, .configuration, .log, .lifecycle, .unixSignals]),
+            dependencies: ["CMalloc", "WorkflowModel", "Postgres", "Telemetry", .argumentParser, .configuration, .log, .lifecycle, .unixSignals]),
 
         // Floor 7 as well: clusters of real processes under faults, for `skein-bench chaos` and for the end-to-end tests.
         .target(
