@@ -48,6 +48,7 @@ extension ChangeSet {
           join skein.wait w on w.run_id = g.run_id and w.path = g.path
         """
 
+    // A wait that did not take what it was given is still to be given what came meanwhile, under whichever of its names.
     private static let decideEvents: SQL = """
         with decided as (
           update skein.event e
@@ -59,7 +60,17 @@ extension ChangeSet {
           returning e.namespace_id, e.correlation, e.run_id),
         again as (
           insert into skein.match (namespace_id, correlation, run_id)
-          select distinct namespace_id, correlation, run_id from decided)
+          select namespace_id, correlation, run_id from decided
+          union
+          select k.namespace_id, k.correlation, null
+            from unnest($2, $3, $4) as g (state, run_id, path)
+            join skein.wait_key k on k.run_id = g.run_id and k.path = g.path
+           where g.state <> 'consumed'
+          union
+          select w.namespace_id, null, w.run_id
+            from unnest($2, $3, $4) as g (state, run_id, path)
+            join skein.wait w on w.run_id = g.run_id and w.path = g.path
+           where g.state <> 'consumed')
         update skein.event_delivery d set is_consumed = true
           from unnest($1, $2, $3, $4) as g (event_id, state, run_id, path)
          where g.state = 'consumed' and d.event_id = g.event_id and d.run_id = g.run_id and d.path = g.path
