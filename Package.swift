@@ -136,6 +136,8 @@ let package = Package(
             name: "SimulationTests",
             dependencies: ["Simulation", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
         .testTarget(
+            name: "CoordinationTests", dependencies: ["Coordination", "Postgres", "PostgresTestKit", "Telemetry", "WorkflowModel", .log]),
+        .testTarget(
             name: "AdminAPITests",
             dependencies: [
                 "AdminAPI", "RunStore", "Coordination", "Definitions", "Schema", "Postgres", "PostgresTestKit", "Telemetry", "WorkflowModel",
