@@ -35,7 +35,7 @@ public final class Readiness: Sendable {
     private let current = Mutex(State.unknown)
     private let database: PostgresConfiguration
     private let log: Logger
-    private static let pauseWhenReady: Duration = .seconds(2)
+    private static let pauseWhenReady: Duration = .seconds(4)
     private static let pauseOtherwise: Duration = .milliseconds(500)
 
     /// A readiness of which nothing is known yet.

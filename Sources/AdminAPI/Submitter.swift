@@ -79,8 +79,13 @@ final class Submitter: Sendable {
         }.get()
     }
 
-    /// Works until the task is cancelled.
+    /// Works until the task is cancelled, on its connection's thread.
     func run() async {
+        let thread = PostgresThread(label: "submit")
+        await withTaskExecutorPreference(thread) { await sendUntilCancelled(on: thread) }
+    }
+
+    private func sendUntilCancelled(on thread: PostgresThread) async {
         var connection: PostgresConnection?
         var failures = 0
         while !Task.isCancelled {
@@ -94,7 +99,7 @@ final class Submitter: Sendable {
                 if let connection, connection.isUsable {
                     open = connection
                 } else {
-                    open = try await PostgresConnection.connect(database)
+                    open = try await PostgresConnection.connect(database, on: thread)
                     connection = open
                 }
                 try await send(batch, on: open)

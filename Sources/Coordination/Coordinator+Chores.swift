@@ -73,16 +73,25 @@ extension Coordinator {
         select case when extract(epoch from clock_timestamp() - pg_postmaster_start_time()) > $1 then skein.mark_dead_sessions_v1() else 0 end
         """
 
+    // When the next lease may run out, and whether there is a mark to look below.
+    private static let nextReaping: SQL = """
+        select extract(epoch from min(lease_until) - clock_timestamp())::double precision,
+               exists (select from skein.low_water), exists (select from skein.low_water where look_at <= clock_timestamp())
+          from skein.worker_session where dead_at is null
+        """
+
     // Nobody is declared dead before one full lease has passed since the server began and since this coordinator could look. The timeline is
     // looked at each time: a pool replaces broken connections without a word, so a promotion need not show as an error.
     func reap() async {
         let clock = ContinuousClock()
         var since = clock.now
+        var pause = configuration.reapInterval
         while !Task.isCancelled {
-            try? await Task.sleep(for: configuration.reapInterval)
+            try? await Task.sleep(for: pause)
+            pause = configuration.reapInterval
             do {
                 let grace = clock.now - since < configuration.lease
-                let (dead, lost) = try await pool.withConnection { connection in
+                let (dead, lost, next) = try await pool.withConnection { connection in
                     let voided = try await connection.query("select skein.check_epoch_v1()")[0].int32(0)
                     if voided > 0 {
                         self.log.warning("The timeline changed: every lease is void", metadata: [.count: "\(voided)"])
@@ -90,8 +99,9 @@ extension Coordinator {
                     let answers = try await connection.pipeline([
                         (Self.markDead, [.double(grace ? .infinity : self.configuration.lease.seconds)]),
                         ("select skein.reap_tasks_v1($1)", [.int32(Self.mostReapedAtOnce)]),
+                        (Self.nextReaping, []),
                     ])
-                    return (answers[0][0].int32(0), answers[1][0].int32(0))
+                    return (answers[0][0].int32(0), answers[1][0].int32(0), answers[2][0])
                 }
                 if dead > 0 {
                     metrics.count(.sessionsExpired, by: Int(dead))
@@ -100,6 +110,12 @@ extension Coordinator {
                 if lost > 0 {
                     metrics.count(.tasksExpired, by: Int(lost))
                     wakeFolds()
+                }
+                // What waits below a mark is seen from now on.
+                if next.bool(2) { try await pool.withConnection { _ = try await $0.query("select skein.look_below_marks_v1()") } }
+                // No lease runs out before it says so; a worker that comes meanwhile may have a short one.
+                if lost == 0, !next.bool(1), !grace {
+                    pause = max(pause, min(next.doubleOrNull(0).map { .seconds($0) } ?? .zero, configuration.pollInterval))
                 }
             } catch {
                 // After an outage everybody gets a full lease to come back.

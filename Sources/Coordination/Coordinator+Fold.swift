@@ -7,8 +7,9 @@ import Telemetry
 import WorkflowModel
 
 extension Coordinator {
-    // One lane: it passes over the runs that another has locked, so a fold that takes its time holds up nobody but its own runs.
-    func fold(lane: Int) async {
+    // One lane: it passes over the runs that another has locked, so a fold that takes its time holds up nobody but its own runs. It runs on its
+    // connection's thread.
+    func fold(lane: Int, on thread: PostgresThread) async {
         var connection: PostgresConnection?
         var failures = 0
         var idle: Duration = Self.shortestIdle
@@ -18,7 +19,7 @@ extension Coordinator {
                 if let connection, connection.isUsable {
                     open = connection
                 } else {
-                    open = try await PostgresConnection.connect(configuration.database)
+                    open = try await PostgresConnection.connect(configuration.database, on: thread)
                     connection = open
                     store.forgetFrames()
                 }
@@ -30,7 +31,8 @@ extension Coordinator {
                     if report.inputs >= FoldLanes.largeFold || report.hasMore || share != .all { continue }
                 }
                 let isSignal = await foldLanes.wakeups[lane].wait(upTo: idle * Double.random(in: 0.75...1))
-                idle = isSignal ? Self.shortestIdle : min(idle * 2, configuration.pollInterval)
+                // The first lane looks for what nobody has told; the others are there when it is at work.
+                idle = isSignal ? Self.shortestIdle : min(idle * 2, configuration.pollInterval * (lane == 0 ? 1 : 6))
             } catch {
                 failures += 1
                 metrics.count(.postgresErrors, error.code.rawValue)

@@ -23,17 +23,20 @@ public final class Coordinator: Service {
 
     /// A coordinator; nothing happens before `run`.
     public init(
-        _ configuration: CoordinatorConfiguration, pool: PostgresPool, store: RunStore = RunStore(), log: Logger,
+        _ configuration: CoordinatorConfiguration, pool: PostgresPool, log: Logger,
         metrics: MetricsRegistry = MetricsRegistry(showing: MetricName.ofCoordinator)
     ) {
         self.configuration = configuration
         self.log = log
         self.metrics = metrics
-        self.store = store
         self.pool = pool
         foldLanes = FoldLanes(count: max(1, configuration.foldLanes))
         notifier = PostgresNotifier(configuration.database)
-        listener = PostgresListener(configuration.database, channels: [WakeChannel.outcomes])
+        store = RunStore(tasksNotice: CommitNotice(notifier, channel: WakeChannel.tasks))
+        listener = PostgresListener(configuration.database, channels: [WakeChannel.outcomes]) { [foldLanes] _ in
+            metrics.count(.notificationsReceived)
+            foldLanes.wake()
+        }
     }
 
     /// Works until the task is cancelled or a graceful shutdown begins. A fold that is under way finishes.
@@ -42,8 +45,10 @@ public final class Coordinator: Service {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.notifier.run() }
                 group.addTask { await self.listener.run() }
-                group.addTask { await self.wakeOnNotifications() }
-                for lane in self.foldLanes.wakeups.indices { group.addTask { await self.fold(lane: lane) } }
+                for lane in self.foldLanes.wakeups.indices {
+                    let thread = PostgresThread(label: "fold.\(lane)")
+                    group.addTask(executorPreference: thread) { await self.fold(lane: lane, on: thread) }
+                }
                 group.addTask { await self.fireTimers() }
                 group.addTask { await self.matchWaits() }
                 group.addTask { await self.reap() }
@@ -67,18 +72,10 @@ public final class Coordinator: Service {
 
     func wakeFolds() { foldLanes.wake() }
 
-    // Whoever has to do something about what a transaction has left.
+    // Whoever has to do something about what a transaction has left. Workers know of it with its commit.
     func wake(for report: FoldReport) {
-        if report.tasksReady > 0 { wakeWorkers() }
         if report.timersSet > 0 { timerWakeup.signal() }
         if report.waitsToMatch > 0 { matchWakeup.signal() }
         if report.ordersLeft > 0 { wakeFolds() }
-    }
-
-    private func wakeOnNotifications() async {
-        for await _ in listener.notifications() {
-            metrics.count(.notificationsReceived)
-            wakeFolds()
-        }
     }
 }

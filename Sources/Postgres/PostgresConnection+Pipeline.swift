@@ -7,11 +7,15 @@ extension PostgresConnection {
     ///
     /// Outside of a transaction the batch is a transaction of its own (unless its statements begin or commit one themselves). An error
     /// anywhere rejects the whole batch; the statements after it were not run.
-    public func pipeline(_ batch: [(SQL, [Parameter])]) throws(PostgresError) -> [Rows] {
+    ///
+    /// - Parameter notice: who is to be woken once the batch is committed; only outside of a transaction. A notification that cannot be sent
+    ///   is lost, and no error.
+    public func pipeline(_ batch: [(SQL, [Parameter])], notifying notice: CommitNotice? = nil) throws(PostgresError) -> [Rows] {
         if batch.isEmpty { return [] }
+        precondition(notice == nil || transactionPhase == .none, "What a transaction notifies goes with its commit.")
         let connection = try opened()
         do {
-            return try pipelinedAgainIfOutdated(connection, batch)
+            return try pipelinedAgainIfOutdated(connection, batch, notifying: notice)
         } catch {
             if transactionPhase != .none && transactionFailure == nil { transactionFailure = error }
             throw error
@@ -21,13 +25,15 @@ extension PostgresConnection {
     /// Sends all statements and the transaction's COMMIT at once: its last round trip. Nothing can follow it in the transaction's closure.
     ///
     /// An error anywhere rolls the whole transaction back, unless it says `outcomeUnknown`: then the connection broke under way.
-    public func pipelineAndCommit(_ batch: [(SQL, [Parameter])]) throws(PostgresError) -> [Rows] {
+    ///
+    /// - Parameter notice: who is to be woken once it is committed. A notification that cannot be sent is lost, and no error.
+    public func pipelineAndCommit(_ batch: [(SQL, [Parameter])], notifying notice: CommitNotice? = nil) throws(PostgresError) -> [Rows] {
         precondition(transactionPhase != .none, "There is no transaction to commit.")
         // A transaction that sent nothing has nothing to commit.
         if batch.isEmpty, transactionPhase != .open { return [] }
         let connection = try opened()
         do throws(PostgresError) {
-            var answers = try pipelined(connection, batch + [("commit", [])], mayCommit: true)
+            var answers = try pipelined(connection, batch + [("commit", [])], notifying: notice, mayCommit: true)
             transactionPhase = .none
             guard answers.removeLast().command == "COMMIT" else {
                 throw PostgresError(code: .transactionAborted, message: "The server rolled back instead of committing.")
@@ -39,18 +45,20 @@ extension PostgresConnection {
         }
     }
 
+    private static let notification: SQL = "select pg_notify($1, '')"
+
     /// Sends a batch a second time if its first failure was only that a prepared statement had outlived a change of its tables.
     private func pipelinedAgainIfOutdated(
-        _ connection: OpaquePointer, _ batch: [(SQL, [Parameter])]
+        _ connection: OpaquePointer, _ batch: [(SQL, [Parameter])], notifying notice: CommitNotice?
     ) throws(PostgresError) -> [Rows] {
         let isAlone = transactionPhase == .none && PQtransactionStatus(connection) == PQTRANS_IDLE
         do {
-            return try pipelined(connection, batch, mayCommit: transactionPhase == .none)
+            return try pipelined(connection, batch, notifying: notice, mayCommit: transactionPhase == .none)
         } catch {
             let mayRepeat = isAlone && isUsable && !batch.contains { $0.0.controlsTransaction }
             guard error.code == .statementOutdated && mayRepeat else { throw error }
         }
-        return try pipelined(connection, batch, mayCommit: true)
+        return try pipelined(connection, batch, notifying: notice, mayCommit: true)
     }
 
     private enum Expected {
@@ -67,50 +75,83 @@ extension PostgresConnection {
     }
 
     /// The batch with everything it needs before it: the BEGIN that is still owed, and statements that are not prepared yet.
-    func pipelined(_ connection: OpaquePointer, _ batch: [(SQL, [Parameter])], mayCommit: Bool) throws(PostgresError) -> [Rows] {
+    func pipelined(
+        _ connection: OpaquePointer, _ batch: [(SQL, [Parameter])], notifying notice: CommitNotice? = nil, mayCommit: Bool
+    ) throws(PostgresError) -> [Rows] {
         try makeRoomForStatements(connection)
         guard PQenterPipelineMode(connection) == 1 else { throw notSent(connection, "pipeline") }
+        let goesAlong = notice?.goesWithCommit() ?? false
         var expected: [Expected] = []
         expected.reserveCapacity(batch.count + 2)
+        var expectedAfterwards: [Expected] = []
         var isSent = true
         if case .pending(let mode) = transactionPhase {
             isSent = PQsendQueryParams(connection, mode.begin, 0, nil, nil, nil, nil, 1) == 1
             expected.append(.begin)
             transactionPhase = .open
         }
-        for (sql, parameters) in batch where isSent {
-            encoder.encode(parameters)
-            var name = statements.name(for: sql, types: encoder.types)
-            if name == nil {
-                let statement = statements.add(sql, types: encoder.types)
-                isSent = PQsendPrepare(connection, statement.name, sql.text, Int32(statement.types.count), statement.types) == 1
-                expected.append(.prepared(sql, statement))
-                name = statement.name
-            }
-            if let name, isSent {
-                isSent =
-                    encoder.withArrays { values, lengths, formats, count in
-                        PQsendQueryPrepared(connection, name, count, values, lengths, formats, 1)
-                    } == 1
-                expected.append(.answer(sql))
-            }
+        for (sql, parameters) in batch where isSent { isSent = send(sql, parameters, on: connection, &expected) }
+        isSent = isSent && PQpipelineSync(connection) == 1
+        if goesAlong, let notice, isSent {
+            // Behind the commit, and no part of it.
+            isSent = send(Self.notification, [.text(notice.channel)], on: connection, &expectedAfterwards) && PQpipelineSync(connection) == 1
         }
-        guard isSent, PQpipelineSync(connection) == 1 else {
+        guard isSent else {
             // A pipeline that was sent in part has no end that the server could answer.
             let error = notSent(connection, "pipeline")
             close()
             throw error
         }
-        return try pipelineAnswers(connection, expected, mayCommit: mayCommit)
+        return try pipelineAnswers(connection, expected, afterwards: expectedAfterwards, mayCommit: mayCommit) {
+            if !goesAlong { notice?.send() }
+        }
+    }
+
+    private func send(_ sql: SQL, _ parameters: [Parameter], on connection: OpaquePointer, _ expected: inout [Expected]) -> Bool {
+        encoder.encode(parameters)
+        var name = statements.name(for: sql, types: encoder.types)
+        if name == nil {
+            let statement = statements.add(sql, types: encoder.types)
+            guard PQsendPrepare(connection, statement.name, sql.text, Int32(statement.types.count), statement.types) == 1 else { return false }
+            expected.append(.prepared(sql, statement))
+            name = statement.name
+        }
+        guard let name else { return false }
+        expected.append(.answer(sql))
+        return encoder.withArrays { values, lengths, formats, count in
+            PQsendQueryPrepared(connection, name, count, values, lengths, formats, 1)
+        } == 1
     }
 
     private func pipelineAnswers(
-        _ connection: OpaquePointer, _ expected: [Expected], mayCommit: Bool
+        _ connection: OpaquePointer, _ expected: [Expected], afterwards: [Expected], mayCommit: Bool, whenCommitted: () -> Void
     ) throws(PostgresError) -> [Rows] {
         let deadline = answerDeadline
         var answers: [Rows] = []
         answers.reserveCapacity(expected.count)
         var failure: PostgresError?
+        try readAnswers(connection, expected, &answers, &failure, before: deadline, mayCommit: mayCommit)
+        if failure == nil { whenCommitted() }
+        if !afterwards.isEmpty {
+            do throws(PostgresError) {
+                var (ignored, unimportant): ([Rows], PostgresError?) = ([], nil)
+                try readAnswers(connection, afterwards, &ignored, &unimportant, before: deadline, mayCommit: false)
+            } catch {
+                close()
+                if let failure { throw failure }
+                return answers
+            }
+        }
+        guard PQexitPipelineMode(connection) == 1 else { throw outOfStep(connection, failure, mayCommit: mayCommit) }
+        health.update(connection)
+        if let failure { throw failure }
+        return answers
+    }
+
+    private func readAnswers(
+        _ connection: OpaquePointer, _ expected: [Expected], _ answers: inout [Rows], _ failure: inout PostgresError?,
+        before deadline: ContinuousClock.Instant?, mayCommit: Bool
+    ) throws(PostgresError) {
         for step in expected {
             guard let result = try nextResult(connection, before: deadline, mayCommit: mayCommit) else {
                 throw outOfStep(connection, failure, mayCommit: mayCommit)
@@ -142,12 +183,8 @@ extension PostgresConnection {
                 throw outOfStep(connection, failure, mayCommit: mayCommit)
             }
         }
-        guard let end = try nextResult(connection, before: deadline, mayCommit: mayCommit),
-            PQresultStatus(end.pointer) == PGRES_PIPELINE_SYNC, PQexitPipelineMode(connection) == 1
+        guard let end = try nextResult(connection, before: deadline, mayCommit: mayCommit), PQresultStatus(end.pointer) == PGRES_PIPELINE_SYNC
         else { throw outOfStep(connection, failure, mayCommit: mayCommit) }
-        health.update(connection)
-        if let failure { throw failure }
-        return answers
     }
 
     /// The answers ended too early, which is what a connection that broke after an error looks like, or did not end.

@@ -14,7 +14,7 @@ import Synchronization
 /// let names = rows.map { $0.text(0) }
 /// ```
 public actor PostgresConnection {
-    private nonisolated let executor: ConnectionExecutor
+    private nonisolated let thread: PostgresThread
     nonisolated let configuration: PostgresConfiguration
     nonisolated let fence = CancelFence()
     nonisolated let health = ConnectionHealth()
@@ -28,18 +28,22 @@ public actor PostgresConnection {
     var transactionFailure: PostgresError?
     let answerTimeout: Duration?
 
-    private init(_ configuration: PostgresConfiguration) {
-        executor = ConnectionExecutor(label: configuration.applicationName + ".postgres")
+    private init(_ configuration: PostgresConfiguration, _ thread: PostgresThread?) {
+        self.thread = thread ?? PostgresThread(label: configuration.applicationName + ".postgres")
         self.configuration = configuration
         answerTimeout = configuration.effectiveAnswerTimeout
     }
 
     /// The connection's own thread.
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     /// Connects. Takes at most `connectTimeout` for each host that the configuration names.
-    public static func connect(_ configuration: PostgresConfiguration) async throws(PostgresError) -> PostgresConnection {
-        let connection = PostgresConnection(configuration)
+    ///
+    /// - Parameter thread: where the connection blocks; without one it has a thread of its own.
+    public static func connect(
+        _ configuration: PostgresConfiguration, on thread: PostgresThread? = nil
+    ) async throws(PostgresError) -> PostgresConnection {
+        let connection = PostgresConnection(configuration, thread)
         try await connection.open()
         return connection
     }

@@ -1,83 +1,62 @@
 // LISTEN on a connection of its own.
 
-import Synchronization
-
-/// Listens on channels for as long as `run` runs, and hands notifications to any number of streams.
+/// Listens on channels for as long as `run` runs, and hands on what it hears.
 ///
-/// Notifications are hints: they get lost while the connection is down, and a stream keeps only the newest one that nobody has read yet.
-/// After every (re)connection all streams get a notification of the kind `connected`; read it as "look yourself".
+/// Notifications are hints: they get lost while the connection is down. After every (re)connection there is one of the kind `connected`; read it
+/// as "look yourself".
 ///
 /// A pooler may swallow LISTEN without a word, and a dead server may look alive, so the listener sends itself an echo after every
 /// `echoInterval` of silence and connects again when two went unheard. Connect it directly, not through a pooler.
 public final class PostgresListener: Sendable {
-    private struct Subscriber {
-        var channel: String?
-        var continuation: AsyncStream<PostgresNotification>.Continuation
-    }
-
-    private struct State {
-        var subscribers: [UInt64: Subscriber] = [:]
-        var lastSubscriber: UInt64 = 0
-    }
-
     /// The channels that are listened to.
     public let channels: [String]
     private let configuration: PostgresConfiguration
     private let echoInterval: Duration
     private let onFailure: (@Sendable (PostgresError) -> Void)?
-    private let state = Mutex(State())
+    private let onNotification: @Sendable (PostgresNotification) -> Void
+    private let thread: PostgresThread
 
     /// A connection is given up after this many echoes in a row that were not heard.
     private static let missedEchoes = 2
 
-    /// A listener that does nothing until `run` is called. `onFailure` gets what made a connection end or fail; the listener goes on by itself.
+    /// A listener that does nothing until `run` is called.
+    ///
+    /// - Parameters:
+    ///   - configuration: a direct connection.
+    ///   - channels: what to listen to.
+    ///   - echoInterval: after how much silence the listener tests its own hearing.
+    ///   - onFailure: gets what made a connection end or fail; the listener goes on by itself.
+    ///   - onNotification: gets what is heard, on the listener's thread: it wakes somebody, and does nothing that takes time.
     public init(
         _ configuration: PostgresConfiguration, channels: [String], echoInterval: Duration = .seconds(10),
-        onFailure: (@Sendable (PostgresError) -> Void)? = nil
+        onFailure: (@Sendable (PostgresError) -> Void)? = nil, onNotification: @escaping @Sendable (PostgresNotification) -> Void
     ) {
         self.configuration = configuration
         self.channels = channels
         self.echoInterval = echoInterval
         self.onFailure = onFailure
+        self.onNotification = onNotification
+        thread = PostgresThread(label: configuration.applicationName + ".listener")
     }
 
-    /// A stream of the notifications on `channel`, or on all channels, that holds the newest unread one. Ends when `run` ends.
-    public func notifications(on channel: String? = nil) -> AsyncStream<PostgresNotification> {
-        AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
-            let id = state.withLock { state in
-                state.lastSubscriber += 1
-                state.subscribers[state.lastSubscriber] = Subscriber(channel: channel, continuation: continuation)
-                return state.lastSubscriber
-            }
-            continuation.onTermination = { [weak self] _ in
-                _ = self?.state.withLock { $0.subscribers.removeValue(forKey: id) }
-            }
-        }
-    }
-
-    /// Listens until the task is cancelled. Then the connection is closed and all streams have ended.
+    /// Listens until the task is cancelled. Then the connection is closed.
     public func run() async {
         let wake = WakePipe()
         await withTaskCancellationHandler {
-            await listenUntilCancelled(wake)
+            await withTaskExecutorPreference(thread) { await listenUntilCancelled(wake) }
         } onCancel: {
             wake.signal()
         }
-        let subscribers = state.withLock { state in
-            defer { state.subscribers = [:] }
-            return state.subscribers.values.map(\.continuation)
-        }
-        for subscriber in subscribers { subscriber.finish() }
     }
 
     private func listenUntilCancelled(_ wake: WakePipe) async {
         var failures = 0
         while !Task.isCancelled {
             do {
-                let connection = try await PostgresConnection.connect(configuration)
+                let connection = try await PostgresConnection.connect(configuration, on: thread)
                 let echoChannel = try await connection.listen(to: channels)
                 failures = 0
-                send(PostgresNotification(kind: .connected))
+                onNotification(PostgresNotification(kind: .connected))
                 try await listen(connection, echoChannel, wake)
                 await connection.close()
             } catch {
@@ -95,7 +74,7 @@ public final class PostgresListener: Sendable {
         while !Task.isCancelled {
             let silentAt = heardLast + echoInterval * (unheardEchoes + 1)
             let received = try await connection.awaitNotifications(until: silentAt, wake)
-            for notification in received where notification.channel != echoChannel { send(notification) }
+            for notification in received where notification.channel != echoChannel { onNotification(notification) }
             if !received.isEmpty {
                 heardLast = ContinuousClock.now
                 unheardEchoes = 0
@@ -107,13 +86,5 @@ public final class PostgresListener: Sendable {
                 try await connection.notify(echoChannel, "")
             }
         }
-    }
-
-    private func send(_ notification: PostgresNotification) {
-        let receivers = state.withLock { state in
-            state.subscribers.values.filter { notification.kind == .connected || $0.channel == nil || $0.channel == notification.channel }
-                .map(\.continuation)
-        }
-        for receiver in receivers { receiver.yield(notification) }
     }
 }

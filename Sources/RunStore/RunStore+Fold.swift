@@ -150,10 +150,11 @@ extension RunStore {
                 [.uuid(id.pair), .text(reason)])
         }
         let runs = folds.map(\.change)
-        _ = try db.pipelineAndCommit(changes.statements(for: runs, now: now))
+        result.count(runs, changes)
+        _ = try db.pipelineAndCommit(
+            changes.statements(for: runs, now: now), notifying: result.report.tasksReady > 0 ? tasksNotice : nil)
         result.report.runs = folds.count
         result.report.hasMore = counts.bool(5)
-        result.count(runs, changes)
         result.folds = folds
         return result
     }

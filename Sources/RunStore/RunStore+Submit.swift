@@ -148,7 +148,8 @@ extension RunStore {
         let runs = folds.map(\.change)
         result.fold.folds = folds
         result.fold.count(runs, changes)
-        _ = try db.pipelineAndCommit(changes.statements(for: runs, now: now))
+        _ = try db.pipelineAndCommit(
+            changes.statements(for: runs, now: now), notifying: result.fold.report.tasksReady > 0 ? tasksNotice : nil)
         return result
     }
 

@@ -1,5 +1,6 @@
 // Loads what the engine needs and saves what it decides, set-wise, one transaction for a batch.
 
+public import Postgres
 public import WorkflowModel
 
 /// The runs of a database, as coordinators work on them.
@@ -10,16 +11,20 @@ public final class RunStore: Sendable {
     package let frames: FrameCache
     // The most runs that the run at the top of a tree may have below it.
     let descendantLimit: Int
+    // Wakes the workers: there are tasks.
+    let tasksNotice: CommitNotice?
 
     /// A store with empty caches.
     ///
     /// - Parameters:
     ///   - frameWeight: how much to remember of live runs, in facts of some hundred bytes.
     ///   - descendantLimit: the most runs that a run may have below it, sub-workflows of sub-workflows included.
-    public init(frameWeight: Int = 200_000, descendantLimit: Int = 100_000) {
+    ///   - tasksNotice: who is to be woken when tasks have become ready.
+    public init(frameWeight: Int = 200_000, descendantLimit: Int = 100_000, tasksNotice: CommitNotice? = nil) {
         programs = ProgramCache()
         frames = FrameCache(weightLimit: frameWeight)
         self.descendantLimit = descendantLimit
+        self.tasksNotice = tasksNotice
     }
 }
 

@@ -165,10 +165,12 @@ public enum TaskQueue {
     /// - Parameters:
     ///   - outcomes: what is reported; may be empty.
     ///   - limit: how many tasks may be claimed; 0 only settles.
+    ///   - notice: who is to be woken when outcomes are committed.
     /// - Returns: for each outcome whether its lease still held (false: the task has passed on to somebody else and the result is no
     ///   longer this worker's to report), and the tasks that are now under this session's lease.
     public static func exchange(
-        _ session: SessionID, settling outcomes: [SettledTask], claimingUpTo limit: Int, on connection: PostgresConnection
+        _ session: SessionID, settling outcomes: [SettledTask], claimingUpTo limit: Int, notifying notice: CommitNotice? = nil,
+        on connection: PostgresConnection
     ) async throws(TaskQueueError) -> (kept: [Bool], claimed: [ClaimedTask]) {
         var batch: [(SQL, [Parameter])] = []
         if !outcomes.isEmpty { batch.append((settleStatement, settleParameters(session, outcomes))) }
@@ -176,7 +178,7 @@ public enum TaskQueue {
         guard !batch.isEmpty else { return ([], []) }
         var answers: [Rows]
         do throws(PostgresError) {
-            answers = try await connection.pipeline(batch)
+            answers = try await connection.pipeline(batch, notifying: outcomes.isEmpty ? nil : notice)
         } catch {
             // The claim of a dead session undoes the settle that came with it. Whatever the session still holds may be settled alone.
             guard error.sqlState == deadSession else { throw .unavailable(error) }
@@ -217,14 +219,17 @@ public enum TaskQueue {
         }
     }
 
-    /// What a worker must know to carry out a step: `{"agent": …, "timeoutMilliseconds": …}`. The same for every run of the version.
-    public static func stepCall(
-        version: VersionID, stepIndex: Int, on connection: PostgresConnection
-    ) async throws(TaskQueueError) -> JSONText? {
+    /// What a worker must know to carry out steps: `{"agent": …, "timeoutMilliseconds": …}` of each. The same for every run of a version.
+    ///
+    /// - Returns: the steps that are known, in any order.
+    public static func stepCalls(
+        of steps: [(version: VersionID, stepIndex: Int)], on connection: PostgresConnection
+    ) async throws(TaskQueueError) -> [(version: VersionID, stepIndex: Int, call: JSONText)] {
         do throws(PostgresError) {
-            let rows = try await connection.query(
-                "select skein.step_call_v1($1, $2)", [.int64(version.rawValue), .int32(Int32(clamping: stepIndex))])
-            return rows.first?.textOrNull(0).map { JSONText(trusted: $0) }
+            return try await connection.query(
+                "select version_id, step_index, call from skein.step_calls_v1($1, $2)",
+                [.int64Array(steps.map(\.version.rawValue)), .int32Array(steps.map { Int32(clamping: $0.stepIndex) })]
+            ).map { (VersionID($0.int64(0)), Int($0.int32(1)), JSONText(trusted: $0.text(2))) }
         } catch {
             throw .unavailable(error)
         }

@@ -28,7 +28,7 @@ final class StepCalls: Sendable {
     private struct State {
         var known: [Key: StepCall] = [:]
         // Asked for at this moment: whoever needs the same waits for the same answer.
-        var asked: [Key: Task<FoundCall, any Error>] = [:]
+        var asked: [Key: Task<[Key: StepCall], any Error>] = [:]
     }
 
     private let state = Mutex(State())
@@ -37,33 +37,50 @@ final class StepCalls: Sendable {
 
     init(pool: PostgresPool) { self.pool = pool }
 
+    /// Asks for what is not known of these tasks' steps, in one query.
+    func expect(_ tasks: [ClaimedTask]) {
+        state.withLock { state in
+            let keys = tasks.map { Key(version: $0.version, stepIndex: $0.stepIndex) }
+            Self.ask(Set(keys.filter { state.known[$0] == nil && state.asked[$0] == nil }), of: self, &state)
+        }
+    }
+
     /// The step's call; throws when the database cannot be asked.
     func call(for task: ClaimedTask) async throws -> FoundCall {
         let key = Key(version: task.version, stepIndex: task.stepIndex)
-        let (known, asked) = state.withLock { state -> (StepCall?, Task<FoundCall, any Error>?) in
+        let (known, asked) = state.withLock { state -> (StepCall?, Task<[Key: StepCall], any Error>?) in
             if let known = state.known[key] { return (known, nil) }
-            let asked = state.asked[key] ?? Task { try await self.ask(key) }
-            state.asked[key] = asked
-            return (nil, asked)
+            if state.asked[key] == nil { Self.ask([key], of: self, &state) }
+            return (nil, state.asked[key])
         }
         if let known { return .success(known) }
-        return try await asked?.value ?? Self.notUnderstood
+        return try await asked?.value[key].map { .success($0) } ?? Self.notUnderstood
     }
 
-    private func ask(_ key: Key) async throws -> FoundCall {
-        defer { state.withLock { _ = $0.asked.removeValue(forKey: key) } }
-        let text = try await pool.withConnection { connection in
-            try await TaskQueue.stepCall(version: key.version, stepIndex: key.stepIndex, on: connection)
+    private static func ask(_ keys: Set<Key>, of calls: StepCalls, _ state: inout State) {
+        guard !keys.isEmpty else { return }
+        let asked = Task { try await calls.ask(keys) }
+        for key in keys { state.asked[key] = asked }
+    }
+
+    private func ask(_ keys: Set<Key>) async throws -> [Key: StepCall] {
+        defer { state.withLock { state in for key in keys { state.asked[key] = nil } } }
+        let rows = try await pool.withConnection { connection in
+            try await TaskQueue.stepCalls(of: keys.map { ($0.version, $0.stepIndex) }, on: connection)
         }
-        guard let document = text?.value, let agent = document["agent"].flatMap({ DefinitionDecoder.decode(agent: $0) }),
-            let milliseconds = document["timeoutMilliseconds"]?.intValue
-        else { return Self.notUnderstood }
-        let call = StepCall(agent: agent, timeout: .milliseconds(milliseconds))
+        var found: [Key: StepCall] = [:]
+        for (version, stepIndex, call) in rows {
+            let document = call.value
+            guard let agent = document["agent"].flatMap({ DefinitionDecoder.decode(agent: $0) }),
+                let milliseconds = document["timeoutMilliseconds"]?.intValue
+            else { continue }
+            found[Key(version: version, stepIndex: stepIndex)] = StepCall(agent: agent, timeout: .milliseconds(milliseconds))
+        }
         state.withLock { state in
-            if state.known.count >= Self.capacity { state.known.removeAll() }
-            state.known[key] = call
+            if state.known.count + found.count > Self.capacity { state.known.removeAll() }
+            state.known.merge(found) { $1 }
         }
-        return .success(call)
+        return found
     }
 
     private static let notUnderstood = FoundCall.failure(

@@ -7,7 +7,8 @@ import Telemetry
 import WorkflowModel
 
 extension Worker {
-    func exchangeUntilDrained() async {
+    // Runs on its connection's thread; the calls run elsewhere.
+    func exchangeUntilDrained(on thread: PostgresThread) async {
         await withDiscardingTaskGroup { group in
             var connection: PostgresConnection?
             var idle = IdleWait(longest: configuration.pollInterval)
@@ -30,7 +31,7 @@ extension Worker {
                     continue
                 }
                 do throws(TaskQueueError) {
-                    let open = try await opened(&connection)
+                    let open = try await opened(&connection, on: thread)
                     if strays.isDue(at: .now) {
                         let known = state.knownFences + outcomes.map(\.fence)
                         let released = try await TaskQueue.releaseStrays(session, known: known, on: open)
@@ -40,9 +41,10 @@ extension Worker {
                     let (kept, claimed) = try await exchange(session, outcomes, room, on: open)
                     failures = 0
                     note(kept, outcomes, claimed)
+                    if !claimed.isEmpty { calls.expect(claimed) }
                     for task in claimed {
                         let execution = state.begin(task)
-                        group.addTask { await self.execute(execution) }
+                        group.addTask(executorPreference: globalConcurrentExecutor) { await self.execute(execution) }
                     }
                     if claimed.count == room, room > 0 { state.lookForTasks() }
                     if !claimed.isEmpty || !outcomes.isEmpty { idle.reset() }
@@ -67,10 +69,12 @@ extension Worker {
         }
     }
 
-    private func opened(_ connection: inout PostgresConnection?) async throws(TaskQueueError) -> PostgresConnection {
+    private func opened(
+        _ connection: inout PostgresConnection?, on thread: PostgresThread
+    ) async throws(TaskQueueError) -> PostgresConnection {
         if let connection, connection.isUsable { return connection }
         do throws(PostgresError) {
-            let open = try await PostgresConnection.connect(configuration.database)
+            let open = try await PostgresConnection.connect(configuration.database, on: thread)
             connection = open
             return open
         } catch {
@@ -85,7 +89,7 @@ extension Worker {
         let begun = clock.now
         defer { metrics.observe(.claimDuration, duration: clock.now - begun) }
         do throws(TaskQueueError) {
-            return try await TaskQueue.exchange(session, settling: outcomes, claimingUpTo: room, on: connection)
+            return try await TaskQueue.exchange(session, settling: outcomes, claimingUpTo: room, notifying: outcomesNotice, on: connection)
         } catch {
             // One value that cannot be stored must not hold up the others: each is reported alone, and the culprit as unstorable.
             guard case .unavailable(let cause) = error, cause.isAboutData, !outcomes.isEmpty else { throw error }
@@ -99,12 +103,12 @@ extension Worker {
         _ session: SessionID, _ outcome: SettledTask, on connection: PostgresConnection
     ) async throws(TaskQueueError) -> Bool {
         do throws(TaskQueueError) {
-            return try await TaskQueue.exchange(session, settling: [outcome], claimingUpTo: 0, on: connection).kept[0]
+            return try await TaskQueue.exchange(session, settling: [outcome], claimingUpTo: 0, notifying: outcomesNotice, on: connection).kept[0]
         } catch {
             guard case .unavailable(let cause) = error, cause.isAboutData else { throw error }
             let failure = Failure(type: .unstorable, code: "E_RESULT_UNSTORABLE", message: "the answer cannot be stored: \(cause)")
             let refused = SettledTask(key: outcome.key, fence: outcome.fence, status: .failed, failure: failure)
-            return try await TaskQueue.exchange(session, settling: [refused], claimingUpTo: 0, on: connection).kept[0]
+            return try await TaskQueue.exchange(session, settling: [refused], claimingUpTo: 0, notifying: outcomesNotice, on: connection).kept[0]
         }
     }
 
@@ -112,7 +116,7 @@ extension Worker {
     private func settleAlone(_ session: SessionID, _ outcomes: [SettledTask], on connection: PostgresConnection?) async {
         guard !outcomes.isEmpty, let connection else { return }
         do throws(TaskQueueError) {
-            let (kept, _) = try await TaskQueue.exchange(session, settling: outcomes, claimingUpTo: 0, on: connection)
+            let (kept, _) = try await TaskQueue.exchange(session, settling: outcomes, claimingUpTo: 0, notifying: outcomesNotice, on: connection)
             note(kept, outcomes, [])
         } catch {
             metrics.count(.resultsDropped, by: outcomes.count)
@@ -121,14 +125,15 @@ extension Worker {
     }
 
     private func note(_ kept: [Bool], _ outcomes: [SettledTask], _ claimed: [ClaimedTask]) {
+        state.noteReported(zip(outcomes, kept).filter(\.1).map(\.0), isDurable: !claimed.isEmpty)
         for (outcome, held) in zip(outcomes, kept) {
+            let isRepeated = state.wasRepeated(outcome.fence)
             if held {
                 metrics.count(.tasksSettled, outcome.status.rawValue)
-            } else {
+            } else if !isRepeated {
                 noteDropped(outcome, because: "the database refused it")
             }
         }
-        if !outcomes.isEmpty { wakeCoordinators() }
         if !claimed.isEmpty {
             metrics.count(.tasksClaimed, configuration.queues.joined(separator: ","), by: claimed.count)
             metrics.observe(.claimBatchSize, size: claimed.count)

@@ -89,6 +89,4 @@ extension Worker {
         guard gethostname(&buffer, buffer.count - 1) == 0 else { return "unknown" }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
-
-    func wakeCoordinators() { notify(WakeChannel.outcomes) }
 }

@@ -16,9 +16,11 @@ public final class Worker: Service {
     let log: Logger
     let metrics: MetricsRegistry
     private let caller: AgentCaller
-    private let calls: StepCalls
+    let calls: StepCalls
     private let pool: PostgresPool
     private let notifier: PostgresNotifier
+    /// Wakes the coordinators: there are outcomes.
+    let outcomesNotice: CommitNotice
     private let listener: PostgresListener
 
     /// A worker; nothing happens before `run`.
@@ -31,7 +33,11 @@ public final class Worker: Service {
         pool = PostgresPool(configuration.database, size: 2)
         calls = StepCalls(pool: pool)
         notifier = PostgresNotifier(configuration.database)
-        listener = PostgresListener(configuration.database, channels: [WakeChannel.tasks])
+        outcomesNotice = CommitNotice(notifier, channel: WakeChannel.outcomes)
+        listener = PostgresListener(configuration.database, channels: [WakeChannel.tasks]) { [state] _ in
+            metrics.count(.notificationsReceived)
+            state.noteTasksReady()
+        }
         metrics.set(.workerSlots, to: Double(configuration.slots))
     }
 
@@ -42,10 +48,10 @@ public final class Worker: Service {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.notifier.run() }
                 group.addTask { await self.listener.run() }
-                group.addTask { await self.wakeOnNotifications() }
                 group.addTask { await self.keepLease() }
                 group.addTask { await self.stopAfterDrainTime() }
-                await self.exchangeUntilDrained()
+                let thread = PostgresThread(label: "exchange")
+                await withTaskExecutorPreference(thread) { await self.exchangeUntilDrained(on: thread) }
                 group.cancelAll()
             }
         } onGracefulShutdown: {
@@ -59,15 +65,6 @@ public final class Worker: Service {
 
     /// Whether the worker has a session and claims tasks.
     public var isRegistered: Bool { if case .alive = state.phase { true } else { false } }
-
-    func notify(_ channel: String) { notifier.notify(channel) }
-
-    private func wakeOnNotifications() async {
-        for await _ in listener.notifications() {
-            metrics.count(.notificationsReceived)
-            state.noteTasksReady()
-        }
-    }
 
     // When the drain time is over, the calls that are left are ended and given back.
     private func stopAfterDrainTime() async {

@@ -63,6 +63,10 @@ final class WorkerState: Sendable {
         var phase = SessionPhase.none
         var running: [ExecutionKey: Execution] = [:]
         var outbox: [SettledTask] = []
+        // Reported and kept, but perhaps not durable yet.
+        var reported: [(outcome: SettledTask, at: ContinuousClock.Instant)] = []
+        // Reported once more, because a crash may have taken the first report with it.
+        var repeated: Set<Fence> = []
         // When the first outcome came that has not been taken out.
         var waitingSince: ContinuousClock.Instant?
         // Whether there may be tasks to claim: a notification came, the last claim left some, or it is time to look.
@@ -161,10 +165,34 @@ final class WorkerState: Sendable {
         inner.withLock { inner in inner.running.keys.map(\.fence) + inner.outbox.map(\.fence) }
     }
 
-    /// Puts back what could not be reported: it is tried again.
-    func putBack(_ outcomes: [SettledTask]) {
-        inner.withLock { $0.add(outcomes) }
+    /// Puts back what could not be reported: it is tried again. With it goes what was reported just before: when the server has crashed, that
+    /// may be lost, too.
+    func putBack(_ outcomes: [SettledTask], at now: ContinuousClock.Instant = .now) {
+        inner.withLock { inner in
+            let doubtful = inner.reported.filter { now - $0.at < Self.durableAfter }.map(\.outcome)
+            inner.reported = []
+            inner.repeated.formUnion(doubtful.map(\.fence))
+            inner.add(doubtful + outcomes)
+        }
     }
+
+    /// What is committed without a lease is durable a little later: three times `wal_writer_delay` at most, 0.6 s unless somebody has changed it.
+    static let durableAfter: Duration = .seconds(1)
+
+    /// These were kept. With new leases in the same commit they and all before them are durable; without, they are remembered for a while.
+    func noteReported(_ outcomes: [SettledTask], isDurable: Bool, at now: ContinuousClock.Instant = .now) {
+        inner.withLock { inner in
+            if isDurable {
+                inner.reported = []
+            } else {
+                inner.reported.removeAll { now - $0.at >= Self.durableAfter }
+                inner.reported += outcomes.map { ($0, now) }
+            }
+        }
+    }
+
+    /// Whether an outcome that the database refused was only reported once more.
+    func wasRepeated(_ fence: Fence) -> Bool { inner.withLock { $0.repeated.remove(fence) != nil } }
 
     func begin(_ task: ClaimedTask) -> Execution {
         let execution = Execution(task: task)
@@ -191,6 +219,8 @@ final class WorkerState: Sendable {
     func loseSession() -> (calls: Int, outcomes: [SettledTask]) {
         let (lost, outcomes) = inner.withLock { inner in
             inner.phase = .none
+            inner.reported = []
+            inner.repeated = []
             return (Array(inner.running.values), inner.takeOutcomes(upTo: .max))
         }
         for execution in lost { execution.stop() }

@@ -73,7 +73,7 @@ struct WorkerProcess {
                 let isThere = try await connection.query(
                     """
                     select bool_and(to_regprocedure(f) is not null) from unnest(array[
-                      'skein.claim_tasks_v1(bigint, integer)', 'skein.heartbeat_v1(bigint, boolean)', 'skein.step_call_v1(bigint, integer)']) as f
+                      'skein.claim_tasks_v1(bigint, integer)', 'skein.heartbeat_v1(bigint, boolean)', 'skein.step_calls_v1(bigint[], integer[])']) as f
                     """)[0].bool(0)
                 await connection.close()
                 if isThere { return }

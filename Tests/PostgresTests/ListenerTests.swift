@@ -20,6 +20,22 @@ struct ListenerTests {
             .first?.int32(0) ?? 0
     }
 
+    // A listener, and streams of what it hears.
+    private func ears(
+        _ configuration: PostgresConfiguration? = nil, channels: [String], echoInterval: Duration = .seconds(10),
+        onFailure: (@Sendable (PostgresError) -> Void)? = nil
+    ) -> (PostgresListener, [AsyncStream<PostgresNotification>.AsyncIterator]) {
+        let streams = (channels + [""]).map { _ in AsyncStream.makeStream(of: PostgresNotification.self) }
+        let continuations = streams.map(\.continuation)
+        let listener = PostgresListener(
+            configuration ?? self.configuration, channels: channels, echoInterval: echoInterval, onFailure: onFailure
+        ) { heard in
+            for (place, continuation) in continuations.enumerated()
+            where heard.kind == .connected || place == channels.count || channels[place] == heard.channel { continuation.yield(heard) }
+        }
+        return (listener, streams.map { $0.stream.makeAsyncIterator() })
+    }
+
     private var configuration: PostgresConfiguration {
         var configuration = database.configuration
         configuration.applicationName = "ears"
@@ -28,10 +44,8 @@ struct ListenerTests {
 
     @Test("a stream hears its channel, and first that listening has begun")
     func hears() async throws {
-        let listener = PostgresListener(configuration, channels: ["work", "odd \"name\""])
-        var work = listener.notifications(on: "work").makeAsyncIterator()
-        var odd = listener.notifications(on: "odd \"name\"").makeAsyncIterator()
-        var all = listener.notifications().makeAsyncIterator()
+        let (listener, streams) = ears(channels: ["work", "odd \"name\""])
+        var (work, odd, all) = (streams[0], streams[1], streams[2])
         let running = Task { await listener.run() }
         #expect(await work.next()?.kind == .connected)
         #expect(await odd.next()?.kind == .connected)
@@ -48,8 +62,8 @@ struct ListenerTests {
     @Test("after the server ended the session the listener connects again and says so")
     func reconnects() async throws {
         let failures = Mutex<[PostgresError]>([])
-        let listener = PostgresListener(configuration, channels: ["work"], onFailure: { error in failures.withLock { $0.append(error) } })
-        var stream = listener.notifications(on: "work").makeAsyncIterator()
+        let (listener, streams) = ears(channels: ["work"], onFailure: { error in failures.withLock { $0.append(error) } })
+        var stream = streams[0]
         let running = Task { await listener.run() }
         #expect(await stream.next()?.kind == .connected)
         try await database.terminate(try await listenerProcess())
@@ -63,8 +77,8 @@ struct ListenerTests {
 
     @Test("a listener that hears its echoes stays connected")
     func echo() async throws {
-        let listener = PostgresListener(configuration, channels: ["work"], echoInterval: .milliseconds(20))
-        var stream = listener.notifications(on: "work").makeAsyncIterator()
+        let (listener, streams) = ears(channels: ["work"], echoInterval: .milliseconds(20))
+        var stream = streams[0]
         let running = Task { await listener.run() }
         #expect(await stream.next()?.kind == .connected)
         let first = try await listenerProcess()
@@ -94,10 +108,10 @@ struct ListenerTests {
         var configuration = configuration
         configuration.connectionString += " options='-c search_path=mute,pg_catalog'"
         let failures = Mutex<[PostgresError]>([])
-        let listener = PostgresListener(
+        let (listener, streams) = ears(
             configuration, channels: ["work"], echoInterval: .milliseconds(20),
             onFailure: { error in failures.withLock { $0.append(error) } })
-        var stream = listener.notifications(on: "work").makeAsyncIterator()
+        var stream = streams[0]
         let running = Task { await listener.run() }
         #expect(await stream.next()?.kind == .connected)
         #expect(await stream.next()?.kind == .connected)
@@ -106,17 +120,13 @@ struct ListenerTests {
         await running.value
     }
 
-    @Test("when run returns, streams have ended and the session is gone")
+    @Test("when run returns, the session is gone")
     func leavesNothing() async throws {
-        let listener = PostgresListener(configuration, channels: ["work"])
-        let stream = listener.notifications(on: "work")
+        let (listener, _) = ears(channels: ["work"])
         let running = Task { await listener.run() }
-        let reading = Task { await stream.reduce(into: 0) { count, _ in count += 1 } }
         try await waitUntil("the listener is connected") { try await listenerProcess() != 0 }
         running.cancel()
         await running.value
-        let count = await reading.value
-        #expect(count <= 1)
         try await waitUntil("its session is gone") { try await listenerProcess() == 0 }
     }
 
@@ -124,10 +134,39 @@ struct ListenerTests {
     func noServer() async throws {
         let failed = AsyncStream.makeStream(of: PostgresError.self)
         let listener = PostgresListener(
-            PostgresConfiguration("host=/nonexistent"), channels: ["work"], onFailure: { failed.continuation.yield($0) })
+            PostgresConfiguration("host=/nonexistent"), channels: ["work"], onFailure: { failed.continuation.yield($0) }, onNotification: { _ in })
         let running = Task { await listener.run() }
         var failures = failed.stream.makeAsyncIterator()
         for _ in 0..<3 { #expect(await failures.next()?.code == .connectionFailed) }
+        running.cancel()
+        await running.value
+    }
+
+    @Test("a notice goes with the commit, or with the notifier when one was just sent; none before the commit, and none without one")
+    func notices() async throws {
+        let (listener, streams) = ears(channels: ["work"])
+        var stream = streams[0]
+        let running = Task { await listener.run() }
+        #expect(await stream.next()?.kind == .connected)
+        // Nothing runs the notifier: what is heard was sent with a commit.
+        let notifier = PostgresNotifier(configuration, pause: .seconds(3600))
+        let notice = CommitNotice(notifier, channel: "work")
+        _ = try await sender.transaction { db throws(PostgresError) in
+            try db.pipelineAndCommit([("create table thing (id integer primary key)", [])], notifying: notice)
+        }
+        #expect(await stream.next()?.channel == "work")
+        #expect(notifier.count == 1)
+        // The next one comes too soon for a turn of its own.
+        let rows = try await sender.pipeline([("insert into thing values (1) returning id", [])], notifying: notice)
+        #expect(rows[0][0].int32(0) == 1)
+        #expect(notifier.count == 1)
+        let sending = Task { await notifier.run() }
+        #expect(await stream.next()?.channel == "work")
+        sending.cancel()
+        // A batch that fails says so, whatever goes behind it, and the connection is as good as before.
+        let other = CommitNotice(PostgresNotifier(configuration), channel: "other")
+        await #expect(throws: PostgresError.self) { try await sender.pipeline([("select 1 / 0", [])], notifying: other) }
+        #expect(try await sender.pipeline([("select count(*) from thing", [])], notifying: other)[0][0].int64(0) == 1)
         running.cancel()
         await running.value
     }

@@ -13,6 +13,9 @@ declare
   v_base      bigint;
   v_left      integer := p_limit;
   v_taken     integer;
+  v_begun     timestamptz;
+  v_priority  smallint;
+  v_since     timestamptz;
 begin
   -- A share of the key: marking the session dead waits for us, its heartbeat does not.
   select s.queue_ids into v_queue_ids from skein.worker_session s
@@ -23,22 +26,69 @@ begin
   v_base := skein.timeline()::bigint << 40;
   foreach v_queue_id in array v_queue_ids loop
     exit when v_left <= 0;
-    return query
-      with picked as materialized (
-        select t.ctid as place from skein.task t
-         where t.queue_id = v_queue_id and t.state = 'ready' and not t.held
-         order by t.priority desc, t.ready_at
-         limit v_left
-         for update skip locked)
-      update skein.task t
-         set state = 'leased', session_id = p_session_id, fence = v_base + nextval('skein.fence_sequence'),
-             claimed_at = clock_timestamp()
-        from picked p
-       where t.ctid = p.place
-      returning t.run_id, t.path, t.fence, t.attempt, t.version_id, t.step_index, t.input, t.claimed_at;
+    v_begun := clock_timestamp();
+    select w.priority, w.since into v_priority, v_since from skein.low_water w
+     where w.kind = 'ready' and w.queue_id = v_queue_id and v_begun between w.since and w.valid_until;
+    if v_since is null then
+      return query
+        with picked as materialized (
+          select t.ctid as place from skein.task t
+           where t.queue_id = v_queue_id and t.state = 'ready' and not t.held
+           order by t.priority desc, t.ready_at
+           limit v_left
+           for update skip locked)
+        update skein.task t
+           set state = 'leased', session_id = p_session_id, fence = v_base + nextval('skein.fence_sequence'),
+               claimed_at = clock_timestamp()
+          from picked p
+         where t.ctid = p.place
+        returning t.run_id, t.path, t.fence, t.attempt, t.version_id, t.step_index, t.input, t.claimed_at;
+    else
+      -- The same, but for what lies below the mark: higher priorities, those of the mark from the mark on, lower priorities.
+      return query
+        with picked as materialized (
+          select p.place
+            from (select above.place
+                    from (select t.ctid as place from skein.task t
+                           where t.queue_id = v_queue_id and t.state = 'ready' and not t.held and t.priority > v_priority
+                           order by t.priority desc, t.ready_at
+                           limit v_left
+                           for update skip locked) as above
+                  union all
+                  select level.place
+                    from (select t.ctid as place from skein.task t
+                           where t.queue_id = v_queue_id and t.state = 'ready' and not t.held and t.priority = v_priority
+                             and t.ready_at >= v_since
+                           order by t.ready_at
+                           limit v_left
+                           for update skip locked) as level
+                  union all
+                  select below.place
+                    from (select t.ctid as place from skein.task t
+                           where t.queue_id = v_queue_id and t.state = 'ready' and not t.held and t.priority < v_priority
+                           order by t.priority desc, t.ready_at
+                           limit v_left
+                           for update skip locked) as below) as p
+           limit v_left)
+        update skein.task t
+           set state = 'leased', session_id = p_session_id, fence = v_base + nextval('skein.fence_sequence'),
+               claimed_at = clock_timestamp()
+          from picked p
+         where t.ctid = p.place
+        returning t.run_id, t.path, t.fence, t.attempt, t.version_id, t.step_index, t.input, t.claimed_at;
+    end if;
     get diagnostics v_taken = row_count;
     v_left := v_left - v_taken;
+    -- Far longer than the tasks that were found account for: dead entries lie in front of them.
+    if clock_timestamp() - v_begun > interval '2 milliseconds' + v_taken * interval '50 microseconds' then
+      perform skein.raise_ready_mark_v1(v_queue_id);
+    end if;
   end loop;
+  -- A lease has to be durable before its call begins. Outcomes that go with no lease need not be: the fold that makes something of them waits
+  -- for its own commit, which comes behind theirs; and what a crash takes with it the worker reports again, or the step is tried again.
+  if v_left = p_limit then
+    perform set_config('synchronous_commit', 'off', true);
+  end if;
 end
 $$;
 

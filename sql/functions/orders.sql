@@ -84,6 +84,7 @@ begin
   -- What is ready is held until the fold takes it out; what has settled meanwhile has to be seen by it.
   perform skein.lock_tasks_v1(p_run_ids);
   update skein.task set held = (state = 'ready') where run_id = any (p_run_ids) and held <> (state = 'ready');
+  perform skein.forget_marks_v1();
   update skein.timer set held = false where run_id = any (p_run_ids) and held;
   update skein.inbox set held = false where run_id = any (p_run_ids) and held;
 end
@@ -171,6 +172,7 @@ begin
    where run_id = any (v_runs);
   perform skein.lock_tasks_v1(v_runs);
   update skein.task set held = false where run_id = any (v_runs) and held;
+  perform skein.forget_marks_v1();
   update skein.inbox set held = false where run_id = any (v_runs) and held;
   perform skein.note_event_v1(v_runs, 'resumed', null);
   return 'resumed';

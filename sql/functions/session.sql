@@ -67,8 +67,11 @@ begin
 end
 $$;
 
--- What a worker must know to carry out a step: the agent and its limits, as JSON. The same for every run of the version.
-create or replace function skein.step_call_v1(p_version_id bigint, p_step_index integer) returns text
+-- What a worker must know to carry out steps: the agent and its limits of each, as JSON. The same for every run of a version.
+create or replace function skein.step_calls_v1(p_version_ids bigint[], p_step_indexes integer[])
+returns table (version_id bigint, step_index integer, call text)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select call from skein.version_step where version_id = p_version_id and step_index = p_step_index
+  select v.version_id, v.step_index, v.call
+    from unnest(p_version_ids, p_step_indexes) as g (version_id, step_index)
+         join skein.version_step v on v.version_id = g.version_id and v.step_index = g.step_index
 $$;

@@ -30,7 +30,7 @@ begin
     grant usage on schema skein to skein_worker;
     grant execute on function
       skein.register_session_v1(text, text, text, integer, text, text[], integer, integer), skein.heartbeat_v1(bigint, boolean),
-      skein.close_session_v1(bigint), skein.step_call_v1(bigint, integer), skein.claim_tasks_v1(bigint, integer),
+      skein.close_session_v1(bigint), skein.step_calls_v1(bigint[], integer[]), skein.claim_tasks_v1(bigint, integer),
       skein.settle_tasks_v1(bigint, uuid[], text[], bigint[], text[], text[], text[], text[]), skein.release_strays_v1(bigint, bigint[])
     to skein_worker;
   end if;

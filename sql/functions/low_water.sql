@@ -1,0 +1,146 @@
+-- Low-water marks: where looks begin when much that is dead lies in front (table skein.low_water).
+--
+-- A claim takes the oldest ready tasks, so it begins where the oldest lie in the index; and there lies what was taken before, too, until
+-- it can be tidied up. While a snapshot is held it cannot be: after a minute at full speed each claim stepped over a million dead entries, and
+-- throughput was a fifth. A look that was slow leaves a mark for those after it.
+
+-- How far behind the clock a mark stays: what is stamped and committed within this time cannot come to lie below it.
+create or replace function skein.low_water_lag_v1() returns interval
+language sql immutable parallel safe as $$ select interval '100 milliseconds' $$;
+
+-- Raises the mark of a queue's ready tasks, after a look that took long. Answers nothing, waits for nobody.
+create or replace function skein.raise_ready_mark_v1(p_queue_id integer) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+declare
+  v_begun    timestamptz := clock_timestamp();
+  v_priority smallint;
+  v_since    timestamptz;
+  v_first    timestamptz;
+  v_level    smallint;
+begin
+  if not pg_try_advisory_xact_lock(x'0A07'::integer, p_queue_id) then
+    return;
+  end if;
+  select w.priority, w.since into v_priority, v_since from skein.low_water w
+   where w.kind = 'ready' and w.queue_id = p_queue_id and v_begun between w.since and w.valid_until;
+  if v_since is null then
+    select t.priority, t.ready_at into v_level, v_first from skein.task t
+     where t.queue_id = p_queue_id and t.state = 'ready' and not t.held
+     order by t.priority desc, t.ready_at limit 1;
+  else
+    v_level := v_priority;
+    select t.ready_at into v_first from skein.task t
+     where t.queue_id = p_queue_id and t.state = 'ready' and not t.held and t.priority = v_priority and t.ready_at >= v_since
+     order by t.ready_at limit 1;
+  end if;
+  perform skein.put_low_water_v1(
+    'ready', p_queue_id, coalesce(v_level, v_priority, 0::smallint), least(v_first, v_begun - skein.low_water_lag_v1()),
+    v_since is null, clock_timestamp() - v_begun);
+end
+$$;
+
+-- Raises the mark of what has settled, after a look that took long.
+create or replace function skein.raise_settled_mark_v1() returns void
+language plpgsql as $$
+declare
+  v_begun timestamptz := clock_timestamp();
+  v_since timestamptz;
+  v_first timestamptz;
+begin
+  if not pg_try_advisory_xact_lock(x'0A07'::integer, 0) then
+    return;
+  end if;
+  v_since := skein.settled_mark_v1();
+  select t.settled_at into v_first
+    from skein.task t
+         cross join lateral (
+           select from skein.run k
+            where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0) as r
+   where t.state = 'settled' and not t.held and t.settled_at >= v_since
+   order by t.settled_at limit 1;
+  perform skein.put_low_water_v1(
+    'settled', 0, 0::smallint, least(v_first, v_begun - skein.low_water_lag_v1()), v_since = '-infinity', clock_timestamp() - v_begun);
+end
+$$;
+
+-- Where a look at what has settled begins.
+create or replace function skein.settled_mark_v1() returns timestamptz
+language plpgsql stable as $$
+declare
+  v_since timestamptz;
+begin
+  select w.since into v_since from skein.low_water w
+   where w.kind = 'settled' and w.queue_id = 0 and clock_timestamp() between w.since and w.valid_until;
+  return coalesce(v_since, '-infinity');
+end
+$$;
+
+-- Keeps a mark. One that was found by looking at everything need not be looked below for a while: twenty times as long as the look took.
+create or replace function skein.put_low_water_v1(
+  p_kind text, p_queue_id integer, p_priority smallint, p_since timestamptz, p_looked_at_all boolean, p_took interval)
+returns void
+language plpgsql as $$
+declare
+  v_look_at timestamptz := clock_timestamp() + greatest(interval '1 second', 20 * p_took);
+begin
+  insert into skein.low_water as w (kind, queue_id, priority, since, look_at, valid_until)
+  values (p_kind, p_queue_id, p_priority, p_since, v_look_at, v_look_at + interval '30 seconds')
+  on conflict (kind, queue_id) do update
+     set priority = excluded.priority, since = excluded.since,
+         look_at = case when p_looked_at_all then excluded.look_at else w.look_at end,
+         valid_until = case when p_looked_at_all then excluded.valid_until else w.valid_until end;
+end
+$$;
+
+-- Looks below the marks whose time has come, one by one: what waits there pulls its mark down, and a mark below which there is little is not
+-- needed any more. Answers how many marks were looked below. By one coordinator at a time.
+create or replace function skein.look_below_marks_v1() returns integer
+language plpgsql set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+declare
+  v_mark   skein.low_water;
+  v_begun  timestamptz;
+  v_took   interval;
+  v_first  timestamptz;
+  v_looked integer := 0;
+begin
+  if not pg_try_advisory_xact_lock(x'0A08'::integer, 0) then
+    return 0;
+  end if;
+  for v_mark in select * from skein.low_water where look_at <= clock_timestamp() order by look_at loop
+    v_begun := clock_timestamp();
+    if v_mark.kind = 'ready' then
+      select t.ready_at into v_first from skein.task t
+       where t.queue_id = v_mark.queue_id and t.state = 'ready' and not t.held and t.priority = v_mark.priority and t.ready_at < v_mark.since
+       order by t.ready_at limit 1;
+    else
+      select t.settled_at into v_first
+        from skein.task t
+             cross join lateral (
+               select from skein.run k
+                where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0) as r
+       where t.state = 'settled' and not t.held and t.settled_at < v_mark.since
+       order by t.settled_at limit 1;
+    end if;
+    v_took := clock_timestamp() - v_begun;
+    if v_first is null and v_took < interval '500 microseconds' then
+      delete from skein.low_water where kind = v_mark.kind and queue_id = v_mark.queue_id;
+    else
+      update skein.low_water w
+         set since = least(w.since, v_first), look_at = clock_timestamp() + greatest(interval '1 second', 20 * v_took),
+             valid_until = clock_timestamp() + greatest(interval '1 second', 20 * v_took) + interval '30 seconds'
+       where w.kind = v_mark.kind and w.queue_id = v_mark.queue_id;
+    end if;
+    v_looked := v_looked + 1;
+  end loop;
+  return v_looked;
+end
+$$;
+
+-- Forgets the marks: old tasks have been set free, and may lie below them. Marks that are changed at this moment are left to the next look.
+create or replace function skein.forget_marks_v1() returns void
+language sql as $$
+  delete from skein.low_water
+   where (kind, queue_id) in (select kind, queue_id from skein.low_water for update skip locked)
+$$;
