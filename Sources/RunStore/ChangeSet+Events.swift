@@ -48,6 +48,7 @@ extension ChangeSet {
           join skein.wait w on w.run_id = g.run_id and w.path = g.path
         """
 
+    // An event is decided by the wait that it was offered to; what a broadcast wait says of it is about its delivery only.
     // A wait that did not take what it was given is still to be given what came meanwhile, under whichever of its names.
     private static let decideEvents: SQL = """
         with decided as (
@@ -56,7 +57,7 @@ extension ChangeSet {
                  reason = g.reason, taken_by = case when g.state <> 'buffered' then g.run_id end,
                  taken_path = case when g.state <> 'buffered' then g.path end
             from unnest($1, $2, $3, $4, $5) as g (event_id, state, run_id, path, reason)
-           where e.event_id = g.event_id and e.state = 'offered'
+           where e.event_id = g.event_id and e.state = 'offered' and e.taken_by = g.run_id and e.taken_path = g.path
           returning e.namespace_id, e.correlation, e.run_id),
         again as (
           insert into skein.match (namespace_id, correlation, run_id)
@@ -103,7 +104,7 @@ extension ChangeSet {
                     Self.decideEvents,
                     [
                         .int64Array(decisions.map(\.key.event)), .textArray(decisions.map(\.value.state.rawValue)),
-                        .uuidArray(decisions.map(\.key.run.pair)), .textArray(decisions.map(\.value.path.text)),
+                        .uuidArray(decisions.map(\.key.run.pair)), .textArray(decisions.map(\.key.path.text)),
                         .textArray(decisions.map(\.value.reason)),
                     ]
                 ))

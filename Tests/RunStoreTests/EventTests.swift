@@ -266,6 +266,36 @@ struct EventTests {
         try await cluster.expectClean()
     }
 
+    @Test("what one wait of a run says of an event does not hide what another one says")
+    func decisions() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(
+            """
+            workflow: both
+            steps:
+              - id: all
+                parallel:
+                  branches:
+                    first: [ { id: wait, await: { event: go, key: k, consume: exclusive } } ]
+                    second: [ { id: wait, await: { event: go, key: k, consume: broadcast } } ]
+                    third: [ { id: wait, await: { event: go, key: k, consume: broadcast, match: event.n > 1 } } ]
+            """)
+        let run = try await cluster.submit("both")
+        let session = try await cluster.register()
+        _ = try await cluster.text("select skein.emit('go', '{\"n\": 1}', 'k')::text")
+        try await cluster.work(session)
+        let taken = try await cluster.texts("select path from skein.event_delivery where is_consumed order by path")
+        #expect(taken == ["all.first.wait", "all.second.wait"])
+        let states = try await cluster.texts("select status from skein.event_overview")
+        #expect(states == ["consumed"])
+        try await cluster.expectClean()
+        _ = try await cluster.text("select skein.emit('go', '{\"n\": 2}', 'k')::text")
+        try await cluster.work(session)
+        let status = try await cluster.status(of: run)
+        #expect(status == "succeeded")
+        try await cluster.expectClean()
+    }
+
     @Test("a wait that is set again knows what is on its way to it")
     func onItsWay() async throws {
         let cluster = try await Cluster.start()
