@@ -30,6 +30,7 @@ let package = Package(
     targets: [
         // Floor 0: C libraries of the system.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
 
         // Floor 1: nouns, the database client, patterns, telemetry names, what all programs have in common.
@@ -89,7 +90,14 @@ let package = Package(
 
         .target(
             name: "ServerSettings",
-            dependencies: ["WorkflowModel", "Postgres", "Telemetry", .argumentParser, .configuration, .log, .lifecycle, .unixSignals]),
+            dependencies: ["CMalloc", "WorkflowModel", "Postgres", "Telemetry", .argumentParser, .configuration, .log, .lifecycle, .unixSignals]),
+
+        // Floor 7 as well: clusters of real processes under faults, for `skein-bench chaos` and for the end-to-end tests.
+        .target(
+            name: "Chaos",
+            dependencies: [
+                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Schema", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
+            ]),
 
         // Floor 8: executables.
         .executableTarget(
@@ -114,7 +122,7 @@ let package = Package(
             name: "skein-bench",
             dependencies: [
                 "WorkflowModel", "Patterns", "Expressions", "JSONSchema", "Definitions", "Simulation", "EmbeddedPostgres", "Postgres", "Programs",
-                .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
+                "Chaos", .argumentParser, .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
             ]),
 
         // Tests, from the bottom up.
@@ -147,7 +155,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .nioHTTP1,
+                "Chaos", "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .nioHTTP1,
                 .nioPosix,
             ]),
     ]

@@ -35,7 +35,7 @@ public final class Readiness: Sendable {
     private let current = Mutex(State.unknown)
     private let database: PostgresConfiguration
     private let log: Logger
-    private static let pauseWhenReady: Duration = .seconds(4)
+    private static let pauseWhenReady: Duration = .seconds(5)
     private static let pauseOtherwise: Duration = .milliseconds(500)
 
     /// A readiness of which nothing is known yet.
@@ -52,8 +52,9 @@ public final class Readiness: Sendable {
     /// Looks again and again, until the task is cancelled.
     public func run() async {
         var connection: PostgresConnection?
+        var known: String?
         while !Task.isCancelled {
-            let seen = await look(&connection)
+            let seen = await look(&connection, &known)
             note(seen)
             try? await Task.sleep(for: seen.isReady ? Self.pauseWhenReady : Self.pauseOtherwise)
         }
@@ -63,13 +64,20 @@ public final class Readiness: Sendable {
     /// Looks once.
     public func check() async -> State {
         var connection: PostgresConnection?
-        let seen = await look(&connection)
+        var known: String?
+        let seen = await look(&connection, &known)
         await connection?.close()
         note(seen)
         return seen
     }
 
-    private func look(_ connection: inout PostgresConnection?) async -> State {
+    // What a schema is known by. While it is the same, what was found before is true.
+    private static let fingerprint: SQL = """
+        select current_setting('fsync') || ' ' || (select string_agg(version || checksum, ' ' order by version) from skein.migration) || ' '
+               || (select string_agg(name || checksum, ' ' order by name) from skein.function_file)
+        """
+
+    private func look(_ connection: inout PostgresConnection?, _ known: inout String?) async -> State {
         do throws(PostgresError) {
             let open: PostgresConnection
             if let connection, connection.isUsable {
@@ -77,7 +85,10 @@ public final class Readiness: Sendable {
             } else {
                 open = try await PostgresConnection.connect(database)
                 connection = open
+                known = nil
             }
+            if let before = known, state.isReady, try await open.query(Self.fingerprint)[0].textOrNull(0) == before { return state }
+            known = nil
             let fsync = try await open.query("select current_setting('fsync'), current_setting('full_page_writes')")[0]
             if fsync.text(0) != "on" {
                 return .unsafe("The server runs with fsync=off: what it confirms is lost when the machine stops. Set fsync=on.")
@@ -94,6 +105,7 @@ public final class Readiness: Sendable {
                 case .olderDatabase, .missingFunctions, .failed, .malformed: return .schemaOlder(error.description)
                 }
             }
+            known = try await open.query(Self.fingerprint)[0].textOrNull(0)
             return .ready(schema: Int(status.applied))
         } catch {
             connection = nil

@@ -23,8 +23,12 @@ extension Coordinator {
                     connection = open
                     store.forgetFrames()
                 }
-                let (report, share) = try await foldOnce(lane, on: open)
+                let (report, share, duration) = try await foldOnce(lane, on: open)
                 failures = 0
+                if report.runs == 0, report.hasMore {
+                    // What is due is with others. Each of their outcomes wakes this lane, and each look costs as much as the fold of many a step.
+                    try? await Task.sleep(for: min(duration * 2, Self.longestRest))
+                }
                 if report.runs > 0 {
                     idle = Self.shortestIdle
                     // A small fold has taken all there was; whoever adds to it says so.
@@ -46,15 +50,16 @@ extension Coordinator {
         await connection?.close()
     }
 
-    private func foldOnce(_ lane: Int, on connection: PostgresConnection) async throws(PostgresError) -> (FoldReport, FoldShare) {
+    private func foldOnce(_ lane: Int, on connection: PostgresConnection) async throws(PostgresError) -> (FoldReport, FoldShare, Duration) {
         let clock = ContinuousClock()
         let begun = clock.now
         let share = foldLanes.begin(lane)
         do throws(PostgresError) {
             let report = try await store.fold(upTo: configuration.foldLimit, share: share, on: connection)
+            let duration = clock.now - begun
             foldLanes.end(lane, inputs: report.inputs)
-            note(report, took: clock.now - begun)
-            return (report, share)
+            note(report, took: duration)
+            return (report, share, duration)
         } catch {
             foldLanes.end(lane, inputs: 0)
             throw error
@@ -62,6 +67,7 @@ extension Coordinator {
     }
 
     private static let shortestIdle: Duration = .milliseconds(100)
+    private static let longestRest: Duration = .milliseconds(20)
 
     private func note(_ report: FoldReport, took duration: Duration) {
         wake(for: report)

@@ -88,7 +88,11 @@ extension RunStore {
         _ locked: Rows, _ attempt: FoldAttempt, on db: isolated PostgresConnection
     ) throws(PostgresError) -> FoldResult {
         let counts = locked[0]
-        guard counts.int32(0) > 0 else { return FoldResult(generation: frames.generation) }
+        guard counts.int32(0) > 0 else {
+            var nothing = FoldResult(generation: frames.generation)
+            nothing.report.hasMore = counts.bool(5)
+            return nothing
+        }
         let now = Timestamp(microseconds: counts.timestamp(4))
         let hasOutcomes = counts.int32(1) > 0
         let hasOrders = counts.int32(2) > 0

@@ -7,6 +7,10 @@ package import ServiceLifecycle
 import Telemetry
 import UnixSignals
 
+#if canImport(Glibc)
+import CMalloc
+#endif
+
 /// How a process ends when something stops it.
 package enum Ending {
     /// The database has a schema that this release does not understand.
@@ -55,6 +59,7 @@ package struct Work: Service, CustomStringConvertible {
 package func runServices(_ program: String, _ services: [any Service], drainTimeout: Duration, log: Logger) async throws {
     // A peer that went away is an error of the write, not a reason to die.
     signal(SIGPIPE, SIG_IGN)
+    giveMemoryBack()
     var configuration = ServiceGroupConfiguration(
         services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(log))
     configuration.maximumGracefulShutdownDuration = drainTimeout + .seconds(5)
@@ -69,6 +74,15 @@ package func runServices(_ program: String, _ services: [any Service], drainTime
         log.warning("Stopped before everything had finished: the time to drain was over", metadata: [.service: "\(program)"])
         throw ExitCode.failure
     }
+}
+
+// Each thread that allocates would have an arena of its own, and what is free in one is of no use to the others: a coordinator that had folded eight
+// runs of 10,000 steps kept 140 MiB where it needs 38.
+private func giveMemoryBack() {
+    #if canImport(Glibc)
+    mallopt(M_ARENA_MAX, 2)
+    mallopt(M_TRIM_THRESHOLD, 1 << 20)
+    #endif
 }
 
 // The library logs each of its own moves; they interest nobody but its authors.

@@ -59,6 +59,11 @@ public final class Worker: Service {
             self.state.drain()
         }
         await endSession()
+        try await close()
+    }
+
+    /// Gives up its connections. `run` does so at its end; a worker that is never run needs it as well.
+    public func close() async throws {
         pool.close()
         try await caller.shutdown()
     }

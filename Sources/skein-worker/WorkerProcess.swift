@@ -46,7 +46,7 @@ struct WorkerProcess {
         let services: [any Service] = [
             Work("worker") {
                 await cancelWhenGracefulShutdown { await self.waitForSchema() }
-                if Task.isShuttingDownGracefully || Task.isCancelled { return }
+                if Task.isShuttingDownGracefully || Task.isCancelled { return try await self.worker.close() }
                 try await self.worker.run()
             },
             Work("announcement") {

@@ -10,7 +10,7 @@ extension EndToEnd {
     struct LoopTests {
         @Test("iterations that settle together are decided once, also by a coordinator that has just begun, or by two of them")
         func together() async throws {
-            let agent = try await AgentServer.start(Mixture.agent)
+            let agent = try await AgentServer.start(Workload.agent)
             try await withCluster { cluster in
                 let first = try await cluster.startCoordinator()
                 try await cluster.startCoordinator()

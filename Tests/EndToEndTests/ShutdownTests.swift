@@ -31,6 +31,17 @@ extension EndToEnd {
             }
         }
 
+        @Test("a worker told to stop while it waits for its database ends with 0")
+        func stopWithoutDatabase() async throws {
+            try await withCluster { cluster in
+                let worker = try await cluster.startWorker(settings: ["SKEIN_DATABASE_URL": "postgresql://127.0.0.1:9/none"], ready: false)
+                try await worker.waitForLog("The database is not ready")
+                worker.send(SIGTERM)
+                let ending = try await worker.ending()
+                #expect(ending == .exited(0))
+            }
+        }
+
         @Test("a call that outlasts the drain time is given back without using up an attempt, and another worker takes it up")
         func release() async throws {
             let agent = try await AgentServer.start { _ in .hang }

@@ -98,18 +98,22 @@ extension EndToEnd {
             WrongUse("skein-bench", ["fuzz", "--count", "0"], "--count"),
             WrongUse("skein-bench", ["fuzz", "--targets", "minds"], "minds"),
             WrongUse("skein-bench", ["expressions", "extra"], "extra"),
+            WrongUse("skein-bench", ["chaos", "--faults", "all,bad-luck"], "bad-luck"),
+            WrongUse("skein-bench", ["chaos", "--minutes", "0"], "--minutes"),
 
             // Scripts.
             WrongUse("deploy/demo", ["--fast"], "--fast"),
             WrongUse("deploy/demo", ["/tmp", "/usr"], "/usr"),
             WrongUse("deploy/demo", ["/nonexistent"], "/nonexistent"),
             WrongUse("deploy/prove", ["everything"], "everything"),
-            WrongUse("deploy/prove", ["kill", "--minutes"], "--minutes"),
-            WrongUse("deploy/prove", ["kill", "--minutes", "long"], "long"),
-            WrongUse("deploy/prove", ["kill", "--count", "3"], "--count"),
+            WrongUse("deploy/prove", ["chaos", "--minutes"], "--minutes"),
+            WrongUse("deploy/prove", ["chaos", "--minutes", "long"], "long"),
+            WrongUse("deploy/prove", ["chaos", "--count", "3"], "--count"),
             WrongUse("deploy/prove", ["fuzz", "--fast"], "--fast"),
             WrongUse("deploy/prove", ["models", "--seed", "3"], "--seed"),
             WrongUse("deploy/install-packages", ["--all"], "--all"),
+            WrongUse("deploy/check-history", ["--all"], "DIRECTORY"),
+            WrongUse("deploy/check-history", ["/nonexistent"], "/nonexistent"),
             WrongUse("deploy/check-deployment", ["--all"], "--all"),
             WrongUse("deploy/embed-sql", ["--all"], "--all"),
         ]
@@ -160,7 +164,7 @@ extension EndToEnd {
         @Test("help is on standard output, names every option, and exits with 0", arguments: [
             ["skein"], ["skein", "run"], ["skein", "run", "start"], ["skein", "run", "watch"], ["skein", "workflow"], ["skein", "dev"],
             ["skein-coordinator"], ["skein-worker"], ["skein-bench"],
-            ["skein-bench", "cluster"], ["skein-bench", "curve"], ["skein-bench", "scale"], ["skein-bench", "fuzz"], ["skein-bench", "expressions"], ["skein", "expr"],
+            ["skein-bench", "cluster"], ["skein-bench", "curve"], ["skein-bench", "scale"], ["skein-bench", "fuzz"], ["skein-bench", "expressions"], ["skein-bench", "chaos"], ["skein", "expr"],
         ])
         func help(_ words: [String]) async throws {
             let run = try await ProgramRun.of(words[0], words.dropFirst() + ["--help"])

@@ -1095,7 +1095,7 @@ begin
   end if;
   return query
     select d.runs, d.outcomes, d.orders, d.timers, d.at,
-           coalesce(cardinality(v_settled_runs) >= p_limit or cardinality(v_locked_runs) < cardinality(v_settled_runs), false)
+           coalesce(cardinality(v_settled_runs) >= p_limit or coalesce(cardinality(v_locked_runs), 0) < cardinality(v_settled_runs), false)
              or coalesce(cardinality(v_order_runs) >= p_limit or cardinality(v_timer_runs) >= p_limit, false)
       from skein.open_due_v1(v_locked_runs, v_locked_paths, v_order_runs, v_order_ids, v_timer_runs, v_timer_paths, v_timer_kinds) as d;
 end

@@ -4,24 +4,25 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
-import PostgresTestKit
-import WorkflowModel
+package import WorkflowModel
 
 /// An answer of the admin API.
-struct AdminAnswer: Sendable, CustomStringConvertible {
-    let status: Int
-    let text: String
-    var json: JSONValue { (try? JSONValue(parsing: text, limits: JSONLimits(bytes: 64 << 20, depth: 200))) ?? .null }
+package struct AdminAnswer: Sendable, CustomStringConvertible {
+    package let status: Int
+    package let text: String
+    package var json: JSONValue { (try? JSONValue(parsing: text, limits: JSONLimits(bytes: 64 << 20, depth: 200))) ?? .null }
     /// The stable code of a problem document.
-    var problem: String? { json["code"]?.stringValue }
-    var description: String { "\(status) \(text.prefix(2000))" }
+    package var problem: String? { json["code"]?.stringValue }
+    package var description: String { "\(status) \(text.prefix(2000))" }
 }
 
 /// A client of one coordinator.
-struct AdminClient: Sendable {
-    let port: Int
+package struct AdminClient: Sendable {
+    package let port: Int
 
-    func request(
+    package init(port: Int) { self.port = port }
+
+    package func request(
         _ method: String, _ path: String, body: String? = nil, type: String = "application/json", headers: [String: String] = [:],
         timeout: Duration = .seconds(30)
     ) async throws -> AdminAnswer {
@@ -36,31 +37,31 @@ struct AdminClient: Sendable {
         return AdminAnswer(status: Int(response.status.code), text: String(buffer: try await response.body.collect(upTo: 64 << 20)))
     }
 
-    func get(_ path: String) async throws -> AdminAnswer { try await request("GET", path) }
+    package func get(_ path: String) async throws -> AdminAnswer { try await request("GET", path) }
 
     /// Registers a workflow file.
     @discardableResult
-    func apply(_ name: String, _ source: String) async throws -> AdminAnswer {
+    package func apply(_ name: String, _ source: String) async throws -> AdminAnswer {
         let answer = try await request("PUT", "/api/v1/workflows/\(name)", body: source, type: "application/yaml")
         guard answer.status == 200 || answer.status == 201 else { throw HarnessError("\(name) was refused: \(answer)") }
         return answer
     }
 
     /// Starts a run, and gives its id.
-    func start(_ workflow: String, input: JSONValue = [:], key: String? = nil) async throws -> String {
+    package func start(_ workflow: String, input: JSONValue = [:], key: String? = nil) async throws -> String {
         let answer = try await tryStart(workflow, input: input, key: key)
         guard let run = answer.json["run_id"]?.stringValue else { throw HarnessError("no run was started: \(answer)") }
         return run
     }
 
-    func tryStart(_ workflow: String, input: JSONValue = [:], key: String? = nil) async throws -> AdminAnswer {
+    package func tryStart(_ workflow: String, input: JSONValue = [:], key: String? = nil) async throws -> AdminAnswer {
         var body: JSONValue = ["workflow": .string(workflow), "input": input]
         if let key { body = ["workflow": .string(workflow), "input": input, "key": .string(key)] }
         return try await request("POST", "/api/v1/runs", body: body.compactText)
     }
 
     /// Sends a run an event.
-    func signal(_ run: String, _ event: String, data: JSONValue = [:], id: String? = nil) async throws -> AdminAnswer {
+    package func signal(_ run: String, _ event: String, data: JSONValue = [:], id: String? = nil) async throws -> AdminAnswer {
         var body = JSONObject()
         body["name"] = .string(event)
         body["data"] = data
@@ -69,14 +70,14 @@ struct AdminClient: Sendable {
     }
 
     /// Asks for something to be done with a run: `pause`, `resume`, `cancel`.
-    func order(_ run: String, _ verb: String, _ body: JSONValue = [:]) async throws -> AdminAnswer {
+    package func order(_ run: String, _ verb: String, _ body: JSONValue = [:]) async throws -> AdminAnswer {
         try await request("POST", "/api/v1/runs/\(run):\(verb)", body: body.compactText)
     }
 
-    func run(_ id: String) async throws -> JSONValue { try await get("/api/v1/runs/\(id)").json }
+    package func run(_ id: String) async throws -> JSONValue { try await get("/api/v1/runs/\(id)").json }
 
     /// The run once it has ended.
-    func ended(_ id: String, within deadline: Duration = .seconds(30)) async throws -> JSONValue {
+    package func ended(_ id: String, within deadline: Duration = .seconds(30)) async throws -> JSONValue {
         var last = JSONValue.null
         try await waitUntil("the run \(id) has ended", deadline: deadline) {
             last = try await run(id)
@@ -85,5 +86,5 @@ struct AdminClient: Sendable {
         return last
     }
 
-    func isReady() async -> Bool { (try? await get("/readyz"))?.status == 200 }
+    package func isReady() async -> Bool { (try? await get("/readyz"))?.status == 200 }
 }

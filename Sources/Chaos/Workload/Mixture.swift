@@ -1,10 +1,11 @@
-// A campaign over all constructs: loops, forks, sub-workflows, chains, catch blocks, state machines, waits. Each workflow's output is known beforehand.
+// Workflows of all constructs that are the same in every campaign: loops, forks, sub-workflows, chains, catch blocks, state machines, waits.
+// Each one's output is known beforehand.
 
-import Foundation
-import WorkflowModel
+package import WorkflowModel
 
 /// A workflow of the mixture, and what comes of a run of it.
-enum Mixture: String, CaseIterable, Sendable {
+package enum Mixture: String, CaseIterable, Sendable {
+    case weave = "mix-weave"
     case loops = "mix-loops"
     case forks = "mix-forks"
     case family = "mix-family"
@@ -13,28 +14,33 @@ enum Mixture: String, CaseIterable, Sendable {
     case listener = "mix-listener"
     case crowd = "mix-crowd"
 
-    /// The workflow of the run with this number.
-    init(number: Int) { self = Self.allCases[number % Self.allCases.count] }
-
-    /// Workflows that only others start, and how many runs of each come of one run of those.
-    static let others: [(workflow: String, parent: Mixture, count: Int)] = [("mix-child", .family, 3), ("mix-chained", .family, 1)]
-
     /// How many signals a run waits for.
     var signals: Int {
         switch self {
         case .machine, .listener: 3
-        case .loops, .forks, .family, .rescue, .crowd: 0
+        case .weave, .loops, .forks, .family, .rescue, .crowd: 0
         }
     }
-    static let signal = "tick"
+
+    /// The workflows, as those of the workload.
+    static func kinds(_ agent: String) -> [WorkflowKind] {
+        definitions(agent).compactMap { name, source in
+            guard let kind = Mixture(rawValue: name) else { return WorkflowKind(name: name, source: source, isStartedByOthers: true) }
+            var workflow = WorkflowKind(name: name, source: source)
+            workflow.ending = { number in Ending("succeeded", kind.output(number)) }
+            workflow.signals = kind.signals
+            return workflow
+        }
+    }
 
     /// What the agent makes of a number.
-    static func value(_ number: Int) -> Int { number * number + 1 }
+    static func value(_ number: Int) -> Int { (number * number + 1) % 1000 }
 
     /// The output of the run with this number.
-    func output(_ number: Int) -> JSONValue {
+    package func output(_ number: Int) -> JSONValue {
         func int(_ value: Int) -> JSONValue { .int(Int64(value)) }
         switch self {
+        case .weave: return int(Self.value(number + 7))
         case .loops:
             let rows = (0..<3 + number % 3).map { Self.value($0) + Self.value($0 + 1) }
             return ["rows": .array(rows.map(int)), "rounds": .int(3)]
@@ -48,19 +54,8 @@ enum Mixture: String, CaseIterable, Sendable {
         }
     }
 
-    /// The agent that all of them call: slow by its key, and refusing what says that it is to be refused.
-    static let agent: AgentServer.Script = { call in
-        let body = try? JSONValue(parsing: call.body)
-        let hash = call.key.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
-        let delay = Duration.milliseconds(200 + Int(hash >> 32) % 1301)
-        guard let number = body?["n"]?.intValue, body?["refuse"] != true else {
-            return .reply(["key": .string(call.key), "fence": .int(call.fence)], status: 422, after: delay)
-        }
-        return .reply(["key": .string(call.key), "fence": .int(call.fence), "value": .int(Int64(value(Int(number))))], after: delay)
-    }
-
     /// All definitions, those first that others start.
-    static func definitions(_ agent: String) -> [(name: String, source: String)] {
+    package static func definitions(_ agent: String) -> [(name: String, source: String)] {
         let head = "agents: { loom: { kind: http, url: \"\(agent)\" } }\n"
         return [
             (
@@ -80,6 +75,23 @@ enum Mixture: String, CaseIterable, Sendable {
                 \(head)steps:
                   - { id: note, agent: loom, with: { n: "${{ size(input.values) }}" } }
                 output: ${{ steps.note.output.value }}
+                """
+            ),
+            // Eight calls: two that fan out and come together, and one at the side.
+            (
+                Self.weave.rawValue,
+                """
+                workflow: mix-weave
+                \(head)graph:
+                  - { id: start, agent: loom, with: { n: "${{ input.n }}" } }
+                  - { id: left, needs: [start], agent: loom, with: { n: 1 } }
+                  - { id: middle, needs: [start], agent: loom, with: { n: 2 } }
+                  - { id: right, needs: [start], agent: loom, with: { n: 3 } }
+                  - { id: upper, needs: [left, middle], agent: loom, with: { n: 4 } }
+                  - { id: lower, needs: [middle, right], agent: loom, with: { n: 5 } }
+                  - { id: side, agent: loom, with: { n: "${{ input.n }}" } }
+                  - { id: end, needs: [upper, lower, side], agent: loom, with: { n: "${{ input.n + 7 }}" } }
+                output: ${{ steps.end.output.value }}
                 """
             ),
             (
