@@ -146,6 +146,8 @@ let package = Package(
             name: "SimulationTests",
             dependencies: ["Simulation", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
         .testTarget(
+            name: "CoordinationTests", dependencies: ["Coordination", "Postgres", "PostgresTestKit", "Telemetry", "WorkflowModel", .log]),
+        .testTarget(
             name: "AdminAPITests",
             dependencies: [
                 "AdminAPI", "AgentCalls", "BadInput", "RunStore", "Coordination", "Definitions", "Engine", "Expressions", "JSONSchema", "ServerSettings",

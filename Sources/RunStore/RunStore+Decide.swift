@@ -60,7 +60,7 @@ extension RunStore {
             switch input {
             case .start: fold.change.starts = true
             // Left, until a command says otherwise.
-            case .event(let path, let event): changes.events[EventKey(event.id, fold.change.id)] = EventDecision(path: path)
+            case .event(let path, let event): changes.events[EventKey(event.id, fold.change.id, path)] = EventDecision()
             case .outcome, .timer, .cancel, .childEnded, .adjust: break
             }
         }
@@ -78,7 +78,7 @@ extension RunStore {
         case .outcome(let outcome): changes.refused.append((id, outcome.path))
         // The event is not taken, and another wait may have it.
         case .event(let path, let event):
-            changes.events[EventKey(event.id, id)] = EventDecision(path: path)
+            changes.events[EventKey(event.id, id, path)] = EventDecision()
             return
         case .timer, .childEnded, .adjust: return
         case .start, .cancel: break
