@@ -239,8 +239,8 @@ final class Observer {
             }
         case .sleep:
             if let step = tables.steps.committedRow(StepKey(run: timer.run, path: timer.path)), step.record.settled.status == .succeeded,
-                // One that was caught before its time has succeeded by its handler.
-                step.record.settled.failure == nil
+                // One that has run out of time has succeeded by its handler, which has steps below it.
+                !tables.steps.committedRows(of: timer.run).contains(where: { $0.record.path.text.hasPrefix(timer.path.text + "/") })
             {
                 report("I18", "\(timer.path) wakes up before its time")
             }

@@ -12,37 +12,37 @@ extension Mutant {
         case .claimInMemory: 18
         case .fenceWithoutTimeline: 0
         case .sessionWithoutTimeline: nil
-        case .epochIgnored: nil
-        case .epochCheckedOnce: nil
-        case .epochPassesClaims: nil
-        case .foldWithoutRunLock: nil
-        case .foldFromStaleRead: nil
-        case .frameOfAnyRevision: nil
+        case .epochIgnored: 9
+        case .epochCheckedOnce: 4
+        case .epochPassesClaims: 398
+        case .foldWithoutRunLock: 4
+        case .foldFromStaleRead: 35
+        case .frameOfAnyRevision: 4
         case .framesOutliveConnection: nil
-        case .foldInTwoTransactions: nil
-        case .endingToldLater: nil
-        case .reaperFreesWithoutLock: nil
-        case .noReaper: nil
-        case .reaperTrustsLease: nil
-        case .heartbeatRevives: nil
-        case .pauseHoldsNothing: nil
+        case .foldInTwoTransactions: 0
+        case .endingToldLater: 2
+        case .reaperFreesWithoutLock: 9
+        case .noReaper: 9
+        case .reaperTrustsLease: 0
+        case .heartbeatRevives: 0
+        case .pauseHoldsNothing: 7
         case .pauseSkipsLocked: nil
-        case .resumeLeavesHeld: nil
-        case .pauseLeavesTimers: nil
-        case .cancelHoldsNothing: nil
-        case .unwantedForgotten: nil
+        case .resumeLeavesHeld: 2
+        case .pauseLeavesTimers: 5
+        case .cancelHoldsNothing: 95
+        case .unwantedForgotten: 153
         case .refusedOutcomeStays: nil
-        case .keyCheckedFirst: nil
+        case .keyCheckedFirst: 1
         case .eventLooksForWait: nil
-        case .matcherWithoutKeyLock: nil
+        case .matcherWithoutKeyLock: 215
         case .matcherWithoutRunLock: nil
-        case .anyWaitDecides: nil
+        case .anyWaitDecides: 256
         case .waitLooksOnce: nil
-        case .signalsLookedAtOnce: nil
-        case .notifyOnly: nil
-        case .straysKept: nil
-        case .keyPerAttempt: nil
-        case .timersFireEarly: nil
+        case .signalsLookedAtOnce: 40
+        case .notifyOnly: 7
+        case .straysKept: 86
+        case .keyPerAttempt: 4
+        case .timersFireEarly: 4
         }
     }
 }
