@@ -127,16 +127,18 @@ let package = Package(
 
         // Tests, from the bottom up.
         .target(name: "PostgresTestKit", dependencies: ["EmbeddedPostgres", "Postgres", "Schema"], path: "Tests/PostgresTestKit"),
+        // Wrong inputs and the answers to them, which tests of several targets read.
+        .target(name: "BadInput", path: "Tests/BadInput", exclude: ["Cases"]),
         .testTarget(name: "WorkflowModelTests", dependencies: ["WorkflowModel"]),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", .log]),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "PostgresTestKit"]),
-        .testTarget(name: "ExpressionsTests", dependencies: ["Expressions", "Patterns", "WorkflowModel"]),
-        .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema", "Patterns", "WorkflowModel"]),
+        .testTarget(name: "ExpressionsTests", dependencies: ["BadInput", "Expressions", "Patterns", "WorkflowModel"]),
+        .testTarget(name: "JSONSchemaTests", dependencies: ["BadInput", "JSONSchema", "Patterns", "WorkflowModel"]),
         .testTarget(name: "SchemaTests", dependencies: ["Schema", "Postgres", "PostgresTestKit"]),
         .testTarget(name: "DefinitionsTests", dependencies: ["Definitions", "WorkflowModel"], exclude: ["Fixtures"]),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Simulation", "Definitions", "Expressions", "WorkflowModel"]),
         .testTarget(
-            name: "AgentCallsTests", dependencies: ["AgentCalls", "Telemetry", "WorkflowModel", .nioCore, .nioHTTP1, .nioPosix]),
+            name: "AgentCallsTests", dependencies: ["AgentCalls", "BadInput", "Telemetry", "WorkflowModel", .nioCore, .nioHTTP1, .nioPosix]),
         .testTarget(
             name: "RunStoreTests",
             dependencies: ["RunStore", "TaskQueue", "Engine", "Definitions", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
@@ -144,16 +146,22 @@ let package = Package(
             name: "SimulationTests",
             dependencies: ["Simulation", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
         .testTarget(
+            name: "CoordinationTests", dependencies: ["Coordination", "Postgres", "PostgresTestKit", "Telemetry", "WorkflowModel", .log]),
+        .testTarget(
             name: "AdminAPITests",
             dependencies: [
-                "AdminAPI", "RunStore", "Coordination", "Definitions", "Schema", "Postgres", "PostgresTestKit", "Telemetry", "WorkflowModel",
-                .hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), .log,
+                "AdminAPI", "AgentCalls", "BadInput", "RunStore", "Coordination", "Definitions", "Engine", "Expressions", "JSONSchema", "ServerSettings",
+                "Schema", "Postgres", "PostgresTestKit", "Telemetry",
+                "WorkflowModel", .hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), .log,
             ]),
-        .testTarget(name: "CommandLineTests", dependencies: ["CommandLine", "Definitions", "WorkflowModel"]),
+        .testTarget(
+            name: "CommandLineTests",
+            dependencies: ["BadInput", "CommandLine", "Definitions", "Programs", "ServerSettings", "WorkflowModel", "skein", .argumentParser]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Chaos", "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore, .nioHTTP1,
+                "BadInput", "Chaos", "WorkflowModel", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "PostgresTestKit", .asyncHTTPClient, .nioCore,
+                .nioHTTP1,
                 .nioPosix,
             ]),
     ]

@@ -101,7 +101,7 @@ extension AdminAPI {
 
     private static func statuses(of call: Call) throws -> [RunStatus]? {
         guard let text = call.query["status"] else { return nil }
-        return try text.split(separator: ",").map { name in
+        return try text.split(separator: ",", omittingEmptySubsequences: false).map { name in
             guard let status = RunStatus(rawValue: String(name)) else {
                 throw Problem(
                     .invalidParameter, "\"\(name)\" is no status; a run is \(statusList.joined(separator: ", ")).", [("parameter", "status")])

@@ -70,7 +70,7 @@ extension AdminAPI {
             }
             request.key = key
         }
-        let answer = try await answers(to: [request])[0]
+        let answer = try await answers(to: [request])[0].get()
         switch try await outcome(of: answer, for: request) {
         case .success(let started):
             return .json(
@@ -102,7 +102,12 @@ extension AdminAPI {
             }
         }
         let answers = try await answers(to: requests.map(\.request))
-        for ((place, request), answer) in zip(requests, answers) { results[place] = try await outcome(of: answer, for: request) }
+        for ((place, request), answer) in zip(requests, answers) {
+            switch answer {
+            case .success(let answer): results[place] = try await outcome(of: answer, for: request)
+            case .failure(let problem): results[place] = .failure(problem)
+            }
+        }
         var list: [JSONValue] = []
         for result in results {
             switch result {
@@ -115,21 +120,31 @@ extension AdminAPI {
         return .json(["results": .array(list)])
     }
 
-    private func answers(to requests: [SubmitRequest]) async throws -> [SubmitAnswer] {
-        var answers: [SubmitAnswer] = []
+    // One answer for each request, in their order. When some were accepted already, those that were not have a problem each: whoever is
+    // told that everything failed would send it all again.
+    private func answers(to requests: [SubmitRequest]) async throws -> [Result<SubmitAnswer, Problem>] {
+        guard admission.admit(runs: requests.count) else {
+            throw Problem.tooMuch("There are as many runs under way as this coordinator lets in (\(configuration.backlogLimit)).", .backlog)
+        }
+        var answers: [Result<SubmitAnswer, Problem>] = []
         var rest = requests[...]
         while !rest.isEmpty {
             let part = Array(rest.prefix(Submitter.batchLimit))
-            rest = rest.dropFirst(part.count)
+            let problem: Problem
             do throws(SubmitFailure) {
-                answers += try await submitter.submit(part)
+                answers += try await submitter.submit(part).map { .success($0) }
+                rest = rest.dropFirst(part.count)
+                continue
             } catch {
                 switch error {
-                case .overloaded: throw Problem(.overloaded, "Too many runs are waiting to be accepted.")
-                case .stopping: throw Problem(.overloaded, "This coordinator is stopping; another one will answer.")
-                case .database(let error): throw error
+                case .overloaded: problem = .tooMuch("Too many runs are waiting to be accepted (\(configuration.waitingLimit)).", .waiting)
+                case .stopping: problem = Problem(.overloaded, "This coordinator is stopping; another one will answer.")
+                case .database(let error): problem = Problem(error)
                 }
             }
+            admission.withdraw(runs: rest.count)
+            guard !answers.isEmpty else { throw problem }
+            return answers + rest.map { _ in .failure(problem) }
         }
         return answers
     }

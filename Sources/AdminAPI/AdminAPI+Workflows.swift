@@ -139,7 +139,7 @@ extension AdminAPI {
         let near = Suggestion.closest(to: name, among: names)
         return Problem(
             .workflowNotFound,
-            "There is no workflow \"\(name)\" with a live version in the namespace \"\(namespace)\"." + (near.map { " Did you mean \"\($0)\"?" } ?? ""),
+            "There is no workflow \"\(name.count > 100 ? name.prefix(100) + "…" : name)\" with a live version in the namespace \"\(namespace)\"." + (near.map { " Did you mean \"\($0)\"?" } ?? ""),
             near.map { [("did_you_mean", .string($0))] } ?? [])
     }
 }

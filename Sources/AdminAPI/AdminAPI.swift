@@ -16,6 +16,7 @@ public final class AdminAPI: Sendable {
     let reader: RunReader
     let pool: PostgresPool
     let submitter: Submitter
+    let admission: Admission
     let watcher: RunWatcher
     let readiness: Readiness
     let authenticator: Authenticator
@@ -50,8 +51,9 @@ public final class AdminAPI: Sendable {
         self.wakeWorkers = wakeWorkers
         reader = RunReader(pool)
         submitter = Submitter(
-            store: store, database: pool.configuration, timeout: configuration.submitTimeout, log: log, metrics: metrics,
-            note: noteSubmits)
+            store: store, database: pool.configuration, timeout: configuration.submitTimeout, waitingLimit: configuration.waitingLimit,
+            log: log, metrics: metrics, note: noteSubmits)
+        admission = Admission(backlogLimit: configuration.backlogLimit, bytesLimit: configuration.bytesLimit, pool: pool, log: log)
         watcher = RunWatcher(reader, log: log)
         authenticator = Authenticator(pool, requiresKeys: configuration.requiresKeys, cacheTime: configuration.keyCacheTime)
         table = RouteTable(Self.routes)
@@ -71,6 +73,7 @@ public final class AdminAPI: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.submitter.run() }
             group.addTask { await self.watcher.run() }
+            group.addTask { await self.admission.run() }
         }
     }
 

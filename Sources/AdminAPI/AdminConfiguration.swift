@@ -10,6 +10,12 @@ public struct AdminConfiguration: Sendable {
     public var bodyLimit: Int
     /// The most bytes of the body of a batch.
     public var batchLimit: Int
+    /// The most runs that may be live when another one is accepted; zero is no bound.
+    public var backlogLimit: Int
+    /// The most submits that may wait to be committed.
+    public var waitingLimit: Int
+    /// The most bytes of bodies that requests may hold at a time.
+    public var bytesLimit: Int
     /// Whether agents of the kind `noop` are taken. For tests and benchmarks.
     public var allowNoop: Bool
     /// How long a submit waits for the database before it is refused.
@@ -27,12 +33,16 @@ public struct AdminConfiguration: Sendable {
     public init(
         requiresKeys: Bool = false, inputLimit: Int = 1 << 20, bodyLimit: Int = 2 << 20, batchLimit: Int = 16 << 20, allowNoop: Bool = false,
         submitTimeout: Duration = .seconds(5), heartbeat: Duration = .seconds(15), longestWait: Duration = .seconds(60),
-        keyCacheTime: Duration = .seconds(5), version: String
+        keyCacheTime: Duration = .seconds(5), backlogLimit: Int = 1_000_000, waitingLimit: Int = 20_000, bytesLimit: Int = 128 << 20,
+        version: String
     ) {
         self.requiresKeys = requiresKeys
         self.inputLimit = inputLimit
         self.bodyLimit = bodyLimit
         self.batchLimit = batchLimit
+        self.backlogLimit = backlogLimit
+        self.waitingLimit = waitingLimit
+        self.bytesLimit = bytesLimit
         self.allowNoop = allowNoop
         self.submitTimeout = submitTimeout
         self.heartbeat = heartbeat

@@ -27,6 +27,9 @@ public struct AdminResponder: HTTPResponder {
         do {
             response = try await answer(request, requestID)
         } catch let problem as Problem {
+            if problem.code == .tooManyRequests {
+                api.metrics.count(.requestsRefused, problem.members.first { $0.name == "bound" }?.value.stringValue ?? "other")
+            }
             response = problem.response(requestID: requestID)
         } catch let error as PostgresError {
             api.metrics.count(.postgresErrors, error.code.rawValue)
@@ -78,8 +81,10 @@ public struct AdminResponder: HTTPResponder {
                 caller = try await api.authenticator.caller(of: request, needing: scope)
             }
             let query = try Self.query(of: request, for: route)
+            let room = BodyRoom(api.admission)
+            defer { room.giveBack() }
             return try await route.handler(
-                api, Call(request: request, requestID: requestID, caller: caller, captures: captures, query: query))
+                api, Call(request: request, requestID: requestID, caller: caller, captures: captures, query: query, room: room))
         }
     }
 

@@ -115,6 +115,8 @@ extension Call {
             Problem(.bodyTooLarge, "The body may have at most \(limit) bytes.", [("limit_bytes", .int(Int64(limit)))])
         }
         if let announced = request.headers[.contentLength].flatMap({ Int($0) }), announced > limit { throw tooLarge() }
+        // Of a body whose length nobody has announced, the most that it can be.
+        try room.take(bytes: request.headers[.contentLength].flatMap({ Int($0) }) ?? limit)
         do {
             return try await request.body.collect(upTo: limit)
         } catch is NIOTooManyBytesError {

@@ -7,7 +7,7 @@ import WorkflowModel
 enum OpenAPI {
     /// Problems that every route with access control may answer with.
     static let common: [ProblemCode] = [
-        .invalidParameter, .unauthenticated, .forbidden, .foreignOrigin, .overloaded, .databaseUnavailable, .schemaNotReady, .internalError,
+        .invalidParameter, .unauthenticated, .forbidden, .foreignOrigin, .tooManyRequests, .overloaded, .databaseUnavailable, .schemaNotReady, .internalError,
     ]
 
     static func document(_ routes: [Route], version: String) -> JSONValue {

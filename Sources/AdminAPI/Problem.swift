@@ -14,11 +14,14 @@ struct Problem: Error, Sendable {
     /// Members of the document beside the standard ones.
     var members: [(name: String, value: JSONValue)] = []
     var headers: HTTPFields = [:]
+    /// Seconds after which another try makes sense, where one does.
+    var retryAfterSeconds: Int?
 
     init(_ code: ProblemCode, _ detail: String, _ members: [(name: String, value: JSONValue)] = []) {
         self.code = code
         self.detail = detail
         self.members = members
+        retryAfterSeconds = code.retryAfterSeconds
     }
 
     /// What a failed statement means to whoever asked.
@@ -46,7 +49,7 @@ struct Problem: Error, Sendable {
         object["detail"] = .string(detail)
         object["code"] = .string(code.rawValue)
         object["request_id"] = .string(requestID)
-        if let seconds = code.retryAfterSeconds { object["retry_after_seconds"] = .int(Int64(seconds)) }
+        if let seconds = retryAfterSeconds { object["retry_after_seconds"] = .int(Int64(seconds)) }
         for (name, value) in members { object[name] = value }
         return .object(object)
     }
@@ -55,7 +58,7 @@ struct Problem: Error, Sendable {
         var fields = headers
         fields[.contentType] = "application/problem+json"
         fields[.cacheControl] = "no-store"
-        if let seconds = code.retryAfterSeconds { fields[.retryAfter] = String(seconds) }
+        if let seconds = retryAfterSeconds { fields[.retryAfter] = String(seconds) }
         if code == .unauthenticated { fields[.wwwAuthenticate] = "Bearer realm=\"skein\"" }
         return Response(status: code.status, headers: fields, body: .init(byteBuffer: ByteBuffer(string: json(requestID: requestID).compactText)))
     }

@@ -147,9 +147,15 @@ extension ProblemCode {
                 title: "The run refuses the event", happened: "The state machine is in a state that has no transition for this event, and its definition says `unexpected: reject`.",
                 why: "The workflow's author decided that a sender must know at once when an event comes at the wrong time.",
                 remedy: "Look at the run's state (GET /api/v1/runs/ID/steps), and send the event when the machine waits for it.")
+        case .tooManyRequests:
+            Page(
+                title: "More is asked for than can be done",
+                happened: "A bound was reached, which `bound` names: backlog (runs that have not ended), waiting (submits that wait to be committed), bytes (bodies of requests). Nothing was done.",
+                why: "What is accepted is kept until it is done. Past the bound a refusal at once is better than a queue that only grows; what was accepted before goes on.",
+                remedy: "Send the request again after the time in `Retry-After`, with the same idempotency key. When it happens often, start more workers, or raise backlog.limit, submit.waiting or request.bytes in the coordinator's configuration.")
         case .overloaded:
             Page(
-                title: "Too much is going on", happened: "A queue of requests is full, or the database was too slow. Nothing was done.",
+                title: "Something is too slow at the moment", happened: "The database was too slow, or this coordinator is stopping. Nothing was done.",
                 why: "Every queue has a bound; past it an answer at once is better than one that comes too late.",
                 remedy: "Send the request again after the time in `Retry-After`, with the same idempotency key.")
         case .databaseUnavailable:

@@ -68,7 +68,9 @@ public enum ProblemCode: String, Sendable, Hashable, CaseIterable {
 
     // The service.
 
-    /// Too much is going on; nothing was done.
+    /// More is asked for than can be done; nothing was done.
+    case tooManyRequests = "too_many_requests"
+    /// A part of the service is too slow at the moment; nothing was done.
     case overloaded
     /// The database cannot be reached.
     case databaseUnavailable = "database_unavailable"
@@ -88,6 +90,7 @@ public enum ProblemCode: String, Sendable, Hashable, CaseIterable {
         case .keyConflict, .runEnded, .runConflict, .eventRefused: .conflict
         case .bodyTooLarge, .inputTooLarge: .contentTooLarge
         case .nameMismatch, .invalidDefinition, .workflowNotRunnable, .invalidInput: .unprocessableContent
+        case .tooManyRequests: .tooManyRequests
         case .overloaded, .databaseUnavailable, .schemaNotReady: .serviceUnavailable
         case .internalError: .internalServerError
         }
@@ -99,7 +102,7 @@ public enum ProblemCode: String, Sendable, Hashable, CaseIterable {
     /// Seconds after which another try makes sense, where one does.
     var retryAfterSeconds: Int? {
         switch self {
-        case .overloaded: 1
+        case .tooManyRequests, .overloaded: 1
         case .databaseUnavailable: 2
         case .schemaNotReady: 5
         case .malformedJSON, .invalidRequest, .invalidParameter, .invalidCursor, .unauthenticated, .forbidden, .foreignOrigin,

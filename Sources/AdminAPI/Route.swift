@@ -14,6 +14,8 @@ struct Call: Sendable {
     let captures: [String: String]
     /// The query's parameters, decoded. Only those that the route declares are here.
     let query: [String: String]
+    /// The room that the request has for its body.
+    let room: BodyRoom
 }
 
 /// One route of the API.
@@ -131,7 +133,9 @@ struct RouteTable: Sendable {
                 guard part == text else { return nil }
             case .capture(let name, let suffix):
                 guard part.hasSuffix(suffix), part.utf8.count > suffix.utf8.count,
-                    let value = PercentEncoding.decode(part.dropLast(suffix.count))
+                    let value = PercentEncoding.decode(part.dropLast(suffix.count)),
+                    // What follows the colon of an id is a verb: one that does not exist is no path.
+                    name != "id" || !part.dropLast(suffix.count).contains(":")
                 else { return nil }
                 captures[name] = value
             }

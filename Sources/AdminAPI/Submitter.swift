@@ -21,8 +21,6 @@ enum SubmitFailure: Error {
 final class Submitter: Sendable {
     /// The most requests of one transaction.
     static let batchLimit = 500
-    /// The most requests that may wait.
-    static let queueLimit = 20_000
 
     private struct Waiting {
         let requests: [SubmitRequest]
@@ -43,17 +41,20 @@ final class Submitter: Sendable {
     private let store: RunStore
     private let database: PostgresConfiguration
     private let timeout: Duration
+    // The most requests that may wait.
+    private let waitingLimit: Int
     private let note: @Sendable (FoldReport) -> Void
     private let log: Logger
     private let metrics: MetricsRegistry
 
     init(
-        store: RunStore, database: PostgresConfiguration, timeout: Duration, log: Logger, metrics: MetricsRegistry,
+        store: RunStore, database: PostgresConfiguration, timeout: Duration, waitingLimit: Int, log: Logger, metrics: MetricsRegistry,
         note: @escaping @Sendable (FoldReport) -> Void
     ) {
         self.store = store
         self.database = database
         self.timeout = timeout
+        self.waitingLimit = waitingLimit
         self.log = log
         self.metrics = metrics
         self.note = note
@@ -70,7 +71,7 @@ final class Submitter: Sendable {
         return try await withCheckedContinuation { continuation in
             let refusal = state.withLock { state -> SubmitFailure? in
                 if state.isStopped { return .stopping }
-                if state.count + complete.count > Self.queueLimit { return .overloaded }
+                if state.count + complete.count > waitingLimit { return .overloaded }
                 state.queue.append(Waiting(requests: complete, hasOwnKey: hasOwnKey, deadline: deadline, continuation: continuation))
                 state.count += complete.count
                 return nil

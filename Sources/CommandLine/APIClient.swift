@@ -11,7 +11,14 @@ package struct APIClient: Sendable {
     /// Its address.
     package let server: String
     private let key: String?
-    private let http = HTTPClient.shared
+    private let http = Self.http
+
+    // Where nobody listens, that is the answer: whoever types a command does not want to wait until the library has tried for long.
+    private static let http = {
+        var configuration = HTTPClient.Configuration.singletonConfiguration
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
 
     /// A client; the key comes from `SKEIN_API_KEY`.
     package init(server: String, key: String? = ProcessInfo.processInfo.environment["SKEIN_API_KEY"]) {
@@ -125,6 +132,8 @@ package struct APIClient: Sendable {
         case "invalid_input": fix = "`skein workflow show NAME` shows the schema"
         case "run_conflict", "event_refused": fix = "`skein run why \(Self.run(in: path) ?? "RUN")` says what the run is doing"
         case "schema_not_ready": fix = "run `skein migrate`"
+        case "too_many_requests":
+            fix = "try again in \(problem["retry_after_seconds"]?.intValue ?? 1) s; `skein queue list` shows whether there are enough workers"
         case "overloaded", "database_unavailable": fix = "try again in a moment; `skein doctor` looks for the cause"
         default: break
         }

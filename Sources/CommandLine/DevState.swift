@@ -93,6 +93,16 @@ package final class DevLock: Sendable {
     deinit { close(descriptor) }
 }
 
+/// Connection strings.
+enum DatabaseAddress {
+    // libpq takes what it does not understand for the name of a database.
+    static func foreignScheme(of text: String) -> String? {
+        guard let end = text.range(of: "://"), !text[..<end.lowerBound].contains("=") else { return nil }
+        let scheme = String(text[..<end.lowerBound])
+        return ["postgresql", "postgres"].contains(scheme) ? nil : scheme
+    }
+}
+
 /// Where the coordinator and the database are: told on the command line, by the environment, by a running `skein dev`, or by default.
 package enum Location {
     /// The coordinator that is asked when nothing else is said.
@@ -104,12 +114,24 @@ package enum Location {
         guard found.hasPrefix("http://") || found.hasPrefix("https://") else {
             throw CommandFailure(.usage, "\"\(found)\" is no address of a server", fix: "write --server http://HOST:PORT")
         }
+        // The client library takes the port as it is, and ends the process when there is no such port.
+        guard let url = URL(string: found), url.host(percentEncoded: false)?.isEmpty == false, (1...65_535).contains(url.port ?? 80) else {
+            throw CommandFailure(.usage, "\"\(found)\" is no address of a server", fix: "write --server http://HOST:PORT, with a port from 1 to 65535")
+        }
+        guard url.user() == nil, url.query() == nil, url.fragment() == nil else {
+            throw CommandFailure(.usage, "the server's address has a user, a password or a query in it", fix: "write --server http://HOST:PORT, and the API key in SKEIN_API_KEY")
+        }
         return found.hasSuffix("/") ? String(found.dropLast()) : found
     }
 
     /// The database's connection string.
     package static func database(option: String?, environment: [String: String] = ProcessInfo.processInfo.environment) throws -> String {
-        if let found = option ?? given("SKEIN_DATABASE_URL", environment) ?? DevState.nearest()?.databaseURL { return found }
+        if let found = option ?? given("SKEIN_DATABASE_URL", environment) ?? DevState.nearest()?.databaseURL {
+            if let scheme = DatabaseAddress.foreignScheme(of: found) {
+                throw CommandFailure(.usage, "\(scheme):// is no address of a PostgreSQL database", fix: "write --database-url postgresql://USER@HOST/DATABASE")
+            }
+            return found
+        }
         throw CommandFailure(
             .usage, "no database is named, and no `skein dev` runs here",
             fix: "give --database-url postgresql://USER@HOST/DATABASE, set SKEIN_DATABASE_URL, or start `skein dev`")

@@ -14,7 +14,15 @@ package enum RunInput {
     package static func assemble(whole: String?, members: [String]) throws -> JSONValue {
         var input: JSONValue = .object(JSONObject())
         if let whole { input = try read(whole) }
-        for member in members { try set(member, in: &input) }
+        var names: Set<String> = []
+        for member in members {
+            let name = String(member.prefix { $0 != "=" })
+            let plain = name.hasSuffix(":") ? String(name.dropLast()) : name
+            guard names.insert(plain).inserted else {
+                throw CommandFailure(.usage, "-P \(plain) is given twice", fix: "give each member once")
+            }
+            try set(member, in: &input)
+        }
         return input
     }
 
@@ -31,7 +39,7 @@ package enum RunInput {
             name = "the input"
             text = argument
         }
-        return try parse(text, name)
+        return try parse(text, name, fix: "write one JSON document, for example '{\"name\": \"value\"}', or -P name=value")
     }
 
     /// Several inputs, one JSON document a line; empty lines do not count.
@@ -43,17 +51,16 @@ package enum RunInput {
         var inputs: [JSONValue] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             guard line.contains(where: { !$0.isWhitespace }) else { continue }
-            inputs.append(try parse(String(line), "line \(index + 1)"))
+            inputs.append(try parse(String(line), "line \(index + 1)", fix: "write one JSON document on each line"))
         }
         return inputs
     }
 
-    private static func parse(_ text: String, _ name: String) throws -> JSONValue {
+    private static func parse(_ text: String, _ name: String, fix: String) throws -> JSONValue {
         do throws(JSONError) {
             return try JSONValue(parsing: text, limits: JSONLimits(bytes: largest, depth: JSONLimits.standard.depth))
         } catch {
-            throw CommandFailure(
-                .invalid, "\(name) is not JSON: \(error)", fix: "write for example -i '{\"name\": \"value\"}' or -P name=value")
+            throw CommandFailure(.invalid, "\(name) is not JSON: \(error)", fix: fix)
         }
     }
 
@@ -66,7 +73,7 @@ package enum RunInput {
         var value = JSONValue.string(text)
         if name.hasSuffix(":") {
             name.removeLast()
-            value = try parse(text, "the value of \(name)")
+            value = try parse(text, "the value of \(name)", fix: "write for example -P '\(name):=[1, 2]', or -P \(name)=text for a text")
         }
         let path = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         guard !path.contains("") else {
@@ -98,6 +105,9 @@ package enum RunInput {
                 throw CommandFailure(.usage, "--label \(argument) is no label", fix: "write --label name=value")
             }
             let name = String(argument[..<equals])
+            guard labels[name] == nil else {
+                throw CommandFailure(.usage, "--label \(name) is given twice", fix: "give each label once")
+            }
             let value = argument[argument.index(after: equals)...]
             guard value.hasPrefix("@") else {
                 labels[name] = .string(String(value))

@@ -80,11 +80,11 @@ extension Coordinator {
           from skein.worker_session where dead_at is null
         """
 
-    // Nobody is declared dead before one full lease has passed since the server began and since this coordinator could look.
+    // Nobody is declared dead before one full lease has passed since the server began and since this coordinator could look. The timeline is
+    // looked at each time: a pool replaces broken connections without a word, so a promotion need not show as an error.
     func reap() async {
         let clock = ContinuousClock()
         var since = clock.now
-        var epochChecked = false
         var pause = configuration.reapInterval
         while !Task.isCancelled {
             try? await Task.sleep(for: pause)
@@ -92,11 +92,9 @@ extension Coordinator {
             do {
                 let grace = clock.now - since < configuration.lease
                 let (dead, lost, next) = try await pool.withConnection { connection in
-                    if !epochChecked {
-                        let voided = try await connection.query("select skein.check_epoch_v1()")[0].int32(0)
-                        if voided > 0 {
-                            self.log.warning("The timeline changed: every lease is void", metadata: [.count: "\(voided)"])
-                        }
+                    let voided = try await connection.query("select skein.check_epoch_v1()")[0].int32(0)
+                    if voided > 0 {
+                        self.log.warning("The timeline changed: every lease is void", metadata: [.count: "\(voided)"])
                     }
                     let answers = try await connection.pipeline([
                         (Self.markDead, [.double(grace ? .infinity : self.configuration.lease.seconds)]),
@@ -105,7 +103,6 @@ extension Coordinator {
                     ])
                     return (answers[0][0].int32(0), answers[1][0].int32(0), answers[2][0])
                 }
-                epochChecked = true
                 if dead > 0 {
                     metrics.count(.sessionsExpired, by: Int(dead))
                     log.notice("Worker sessions are dead: their leases ran out", metadata: [.count: "\(dead)"])
@@ -121,9 +118,8 @@ extension Coordinator {
                     pause = max(pause, min(next.doubleOrNull(0).map { .seconds($0) } ?? .zero, configuration.pollInterval))
                 }
             } catch {
-                // After an outage everybody gets a full lease to come back; and the server may be another one.
+                // After an outage everybody gets a full lease to come back.
                 since = clock.now
-                epochChecked = false
                 if !Task.isCancelled { log.debug("Leases could not be looked at", metadata: [.error: "\(error)"]) }
             }
         }

@@ -53,6 +53,7 @@ public final class Coordinator: Service {
                 group.addTask { await self.matchWaits() }
                 group.addTask { await self.reap() }
                 group.addTask { await self.doChores() }
+                group.addTask { await self.probeInvariants() }
             }
         }
     }

@@ -19,11 +19,16 @@ public struct CoordinatorConfiguration: Sendable {
     /// How long the history of ended runs is kept; zero keeps it for ever.
     public var historyRetention: Duration
 
+    /// How often the invariants are looked at; zero never does.
+    public var checkInterval: Duration
+    /// How many runs such a look takes in: so many of the newest ones, and so many on a walk through all.
+    public var checkedRuns: Int
+
     /// How a coordinator works; what is not given is the default.
     public init(
         database: PostgresConfiguration, foldLimit: Int = 1000, foldLanes: Int = 2, pollInterval: Duration = .seconds(5),
         reapInterval: Duration = .seconds(1), lease: Duration = .seconds(10),
-        historyRetention: Duration = .seconds(90 * 86_400)
+        historyRetention: Duration = .seconds(90 * 86_400), checkInterval: Duration = .seconds(60), checkedRuns: Int = 1000
     ) {
         self.database = database
         self.foldLimit = foldLimit
@@ -32,6 +37,8 @@ public struct CoordinatorConfiguration: Sendable {
         self.reapInterval = reapInterval
         self.lease = lease
         self.historyRetention = historyRetention
+        self.checkInterval = checkInterval
+        self.checkedRuns = checkedRuns
     }
 }
 

@@ -151,8 +151,8 @@ extension Frame {
         }
         switch plan.unexpected {
         case .defer: break
-        case .reject: commands.append(.refuse(event: event.id, reason: "the state `\(state.name)` takes no event `\(event.name)` now"))
-        case .ignore: commands.append(.dropEvent(event: event.id))
+        case .reject: commands.append(.refuse(event: event.id, path: instance.path, reason: "the state `\(state.name)` takes no event `\(event.name)` now"))
+        case .ignore: commands.append(.dropEvent(event: event.id, path: instance.path))
         }
     }
 

@@ -90,9 +90,9 @@ public enum Command: Sendable {
     /// The event was taken by the wait.
     case consume(event: Int64, path: StepPath)
     /// The event is refused: its sender is told why.
-    case refuse(event: Int64, reason: String)
+    case refuse(event: Int64, path: StepPath, reason: String)
     /// The event is dropped.
-    case dropEvent(event: Int64)
+    case dropEvent(event: Int64, path: StepPath)
     /// An event goes out to other runs.
     case emit(EmitOrder)
     /// A workflow is started because this run has ended; after `end`, in the same decision.

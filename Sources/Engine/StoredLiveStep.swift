@@ -72,7 +72,10 @@ extension LiveStepFacts {
     /// Reads what `stored` wrote; nil for anything else.
     public init?(stored row: StoredLiveStep) {
         let ending = row.ending.flatMap { try? JSONValue(parsing: $0) }.flatMap { BlockEnding(json: $0) }
-        let facts = row.facts.flatMap { try? JSONValue(parsing: $0) } ?? .null
+        let parsed = row.facts.flatMap { try? JSONValue(parsing: $0) }
+        // What is there and cannot be read is not the same as nothing.
+        guard (row.ending == nil) == (ending == nil), row.facts == nil || parsed?.objectValue != nil else { return nil }
+        let facts = parsed ?? .null
         let block = BlockFacts(unsettled: Int(row.unsettled), live: Int(row.live), ending: ending, startedAt: row.startedAt)
         switch row.kind {
         case "pending": self = .pending(PendingFacts(unmet: Int(row.unmet), met: Int(row.met)))

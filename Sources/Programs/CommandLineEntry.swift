@@ -24,11 +24,16 @@ package enum CommandLineEntry {
     }
 
     private static func end(_ root: any ParsableCommand.Type, _ error: any Error) -> Never {
-        guard root.exitCode(for: error) == .validationFailure, !(error is ExitCode) else { root.exit(withError: error) }
-        let name = name(of: root, for: CommandLine.arguments.dropFirst())
-        let line = "\(name): \(reason(root.message(for: error))) (see \(name) --help)\n"
-        FileHandle.standardError.write(Data(line.utf8))
+        guard let line = refusal(root, error, of: CommandLine.arguments.dropFirst()) else { root.exit(withError: error) }
+        FileHandle.standardError.write(Data((line + "\n").utf8))
         exit(ExitCode.validationFailure.rawValue)
+    }
+
+    /// The line that answers wrong use; nil when the error is something else.
+    package static func refusal(_ root: any ParsableCommand.Type, _ error: any Error, of arguments: some Sequence<String>) -> String? {
+        guard root.exitCode(for: error) == .validationFailure, !(error is ExitCode) else { return nil }
+        let name = name(of: root, for: arguments)
+        return "\(name): \(reason(root.message(for: error))) (see \(name) --help)"
     }
 
     // One line, without a full stop.

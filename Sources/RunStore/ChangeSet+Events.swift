@@ -48,6 +48,8 @@ extension ChangeSet {
           join skein.wait w on w.run_id = g.run_id and w.path = g.path
         """
 
+    // An event is decided by the wait that it was offered to; what a broadcast wait says of it is about its delivery only.
+    // A wait that did not take what it was given is still to be given what came meanwhile, under whichever of its names.
     private static let decideEvents: SQL = """
         with decided as (
           update skein.event e
@@ -55,11 +57,21 @@ extension ChangeSet {
                  reason = g.reason, taken_by = case when g.state <> 'buffered' then g.run_id end,
                  taken_path = case when g.state <> 'buffered' then g.path end
             from unnest($1, $2, $3, $4, $5) as g (event_id, state, run_id, path, reason)
-           where e.event_id = g.event_id and e.state = 'offered'
+           where e.event_id = g.event_id and e.state = 'offered' and e.taken_by = g.run_id and e.taken_path = g.path
           returning e.namespace_id, e.correlation, e.run_id),
         again as (
           insert into skein.match (namespace_id, correlation, run_id)
-          select distinct namespace_id, correlation, run_id from decided)
+          select namespace_id, correlation, run_id from decided
+          union
+          select k.namespace_id, k.correlation, null
+            from unnest($2, $3, $4) as g (state, run_id, path)
+            join skein.wait_key k on k.run_id = g.run_id and k.path = g.path
+           where g.state <> 'consumed'
+          union
+          select w.namespace_id, null, w.run_id
+            from unnest($2, $3, $4) as g (state, run_id, path)
+            join skein.wait w on w.run_id = g.run_id and w.path = g.path
+           where g.state <> 'consumed')
         update skein.event_delivery d set is_consumed = true
           from unnest($1, $2, $3, $4) as g (event_id, state, run_id, path)
          where g.state = 'consumed' and d.event_id = g.event_id and d.run_id = g.run_id and d.path = g.path
@@ -92,7 +104,7 @@ extension ChangeSet {
                     Self.decideEvents,
                     [
                         .int64Array(decisions.map(\.key.event)), .textArray(decisions.map(\.value.state.rawValue)),
-                        .uuidArray(decisions.map(\.key.run.pair)), .textArray(decisions.map(\.value.path.text)),
+                        .uuidArray(decisions.map(\.key.run.pair)), .textArray(decisions.map(\.key.path.text)),
                         .textArray(decisions.map(\.value.reason)),
                     ]
                 ))

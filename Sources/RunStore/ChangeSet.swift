@@ -112,9 +112,9 @@ extension RunChange {
         case .cancelChild(let path): batch.childCancels.append((id, path))
         case .wait(let order): setWait(order.path, .set(order))
         case .endWait(let path): setWait(path, .end)
-        case .consume(let event, let path): batch.events[EventKey(event, id)] = EventDecision(state: .consumed, path: path)
-        case .refuse(let event, let reason): batch.events[EventKey(event, id)]?.refuse(reason)
-        case .dropEvent(let event): batch.events[EventKey(event, id)]?.state = .dropped
+        case .consume(let event, let path): batch.events[EventKey(event, id, path)] = EventDecision(state: .consumed)
+        case .refuse(let event, let path, let reason): batch.events[EventKey(event, id, path)]?.refuse(reason)
+        case .dropEvent(let event, let path): batch.events[EventKey(event, id, path)]?.state = .dropped
         case .emit(let order): batch.emits.append((id, version.namespaceID, order))
         case .chain(let start): batch.chains.append((id, start))
         case .keep(let path, let node, let facts):
@@ -149,13 +149,17 @@ extension RunChange {
 struct EventKey: Hashable, Comparable {
     let event: Int64
     let run: RunID
+    let path: StepPath
 
-    init(_ event: Int64, _ run: RunID) {
+    init(_ event: Int64, _ run: RunID, _ path: StepPath) {
         self.event = event
         self.run = run
+        self.path = path
     }
 
-    static func < (left: EventKey, right: EventKey) -> Bool { (left.event, left.run) < (right.event, right.run) }
+    static func < (left: EventKey, right: EventKey) -> Bool {
+        (left.event, left.run, left.path) < (right.event, right.run, right.path)
+    }
 }
 
 /// What became of an event that was handed to a wait.
@@ -166,7 +170,6 @@ struct EventDecision {
 
     // Buffered: the wait did not take it, and another one may.
     var state: State = .buffered
-    var path: StepPath
     var reason: String?
 
     mutating func refuse(_ reason: String) {

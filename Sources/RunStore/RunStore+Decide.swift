@@ -16,7 +16,7 @@ extension RunStore {
         for _ in 0..<Self.roundLimit {
             var missing: [(Int, MissingFacts)] = []
             for index in folds.indices {
-                if let facts = Self.decide(&folds[index], &changes, &report, now: now) { missing.append((index, facts)) }
+                if let facts = try Self.decide(&folds[index], &changes, &report, now: now) { missing.append((index, facts)) }
             }
             if missing.isEmpty { return }
             try load(missing, into: &folds, &changes, on: db)
@@ -27,7 +27,7 @@ extension RunStore {
     // Takes the inputs that are left; answers with what is missing for the next one.
     private static func decide(
         _ fold: inout RunFold, _ changes: inout ChangeSet, _ report: inout FoldReport, now: Timestamp
-    ) -> MissingFacts? {
+    ) throws(PostgresError) -> MissingFacts? {
         while fold.next < fold.inputs.count {
             let input = fold.inputs[fold.next]
             do throws(Rejection) {
@@ -42,6 +42,9 @@ extension RunStore {
                     take(commands, of: input, &fold, &changes)
                     fold.isSuspended = true
                     return missing
+                case .unknownStep(let path) where input.isOutcome:
+                    // Dropped, it would leave the run without anything that moves it.
+                    throw .unreadable("A result cannot be taken: the workflow has no agent step \"\(path.text)\".")
                 case .wrongPhase, .alreadyEnded, .unknownStep, .alreadySettled, .staleTask:
                     note(refused: input, error, of: fold, &changes, &report)
                     fold.isSuspended = false
@@ -57,7 +60,7 @@ extension RunStore {
             switch input {
             case .start: fold.change.starts = true
             // Left, until a command says otherwise.
-            case .event(let path, let event): changes.events[EventKey(event.id, fold.change.id)] = EventDecision(path: path)
+            case .event(let path, let event): changes.events[EventKey(event.id, fold.change.id, path)] = EventDecision()
             case .outcome, .timer, .cancel, .childEnded, .adjust: break
             }
         }
@@ -75,11 +78,15 @@ extension RunStore {
         case .outcome(let outcome): changes.refused.append((id, outcome.path))
         // The event is not taken, and another wait may have it.
         case .event(let path, let event):
-            changes.events[EventKey(event.id, id)] = EventDecision(path: path)
+            changes.events[EventKey(event.id, id, path)] = EventDecision()
             return
         case .timer, .childEnded, .adjust: return
         case .start, .cancel: break
         }
         if !fold.frame.run.isEnded { report.refused.append((id, "\(error)")) }
     }
+}
+
+extension Input {
+    fileprivate var isOutcome: Bool { if case .outcome = self { true } else { false } }
 }

@@ -36,7 +36,7 @@ extension RunStore {
         _ ids: ArraySlice<RunID>, _ error: PostgresError, on connection: PostgresConnection
     ) async throws(PostgresError) -> FoldReport {
         if ids.count == 1, let id = ids.first {
-            let reason = error.description
+            let reason = error.sqlState == .unreadableRow ? error.message : error.description
             try await quarantine(id, reason: reason, on: connection)
             var report = FoldReport()
             report.quarantined = [(id, reason)]
@@ -69,7 +69,8 @@ extension RunStore {
 
     // An error that the same data gives again: of the data, of a constraint, of a limit. Everything else passes, or is not the run's fault.
     private static func isPoison(_ error: PostgresError) -> Bool {
-        switch error.sqlState?.stateClass {
+        if error.sqlState == .unreadableRow { return true }
+        return switch error.sqlState?.stateClass {
         case .dataException, .integrityConstraintViolation, .programLimitExceeded: true
         default: false
         }
@@ -118,7 +119,7 @@ extension RunStore {
             switch versions[VersionID(row.int64(2))] {
             case .success(let version):
                 positions[id] = folds.count
-                let frame = frame(id, row, version, callees: callees(row.textOrNull(19), among: versions))
+                let frame = try frame(id, row, version, callees: callees(row.textOrNull(19), among: versions))
                 folds.append(RunFold(id: id, revision: row.int64(3), version: version, frame: frame, root: row.uuidOrNull(16).map { RunID($0) }))
             case .failure(let unusable): result.report.quarantined.append((id, unusable.description))
             case nil: result.report.quarantined.append((id, "the version does not exist"))
@@ -127,7 +128,7 @@ extension RunStore {
         if hasOutcomes {
             for row in answers.removeFirst() {
                 guard let position = positions[RunID(row.uuid(0))] else { continue }
-                folds[position].inputs.append(.outcome(Self.outcome(row)))
+                folds[position].inputs.append(.outcome(try Self.outcome(row)))
             }
         }
         if hasOrders {
@@ -166,12 +167,20 @@ extension RunStore {
     // What this coordinator remembers of the run, or a frame that knows nothing yet.
     private func frame(
         _ id: RunID, _ row: Row, _ version: LoadedVersion, callees: [String: CalleeFacts]
-    ) -> (Frame, isKnown: Bool) {
+    ) throws(PostgresError) -> (Frame, isKnown: Bool) {
         if var frame = frames.take(id, revision: row.int64(3)) {
             frame.refresh(cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10))
             return (frame, true)
         }
         let isStarted = row.bool(20)
+        let ending = row.textOrNull(7).flatMap { try? JSONValue(parsing: $0) }.flatMap { BlockEnding(json: $0) }
+        guard row.isNull(7) == (ending == nil) else {
+            throw .unreadable("The run's row cannot be read: block_ending \((row.textOrNull(7) ?? "").prefix(200)).")
+        }
+        guard row.int32(4) > 0, row.int32(4) < .max - 1_000_000, row.int32(5) >= 0, row.int32(6) >= 0, row.int32(17) >= 0 else {
+            throw .unreadable(
+                "The run's row cannot be true: history_length \(row.int32(4)), unsettled \(row.int32(5)), live \(row.int32(6)), depth \(row.int32(17)).")
+        }
         let facts = RunFacts(
             id: id, version: version.number, historyLength: Int(row.int32(4)),
             submittedAt: Timestamp(microseconds: row.timestamp(11)),
@@ -180,7 +189,7 @@ extension RunStore {
             root: isStarted
                 ? BlockFacts(
                     unsettled: Int(row.int32(5)), live: Int(row.int32(6)),
-                    ending: row.textOrNull(7).flatMap { try? JSONValue(parsing: $0) }.flatMap { BlockEnding(json: $0) }) : nil,
+                    ending: ending) : nil,
             cancelRequested: !row.isNull(9), cancelReason: row.textOrNull(10), callees: callees, depth: Int(row.int32(17)),
             lineage: Self.lineage(row.textOrNull(18)), parentID: row.uuidOrNull(15).map { RunID($0) })
         return (Frame(program: version.program, run: facts, isComplete: !isStarted), !isStarted)
@@ -191,14 +200,16 @@ extension RunStore {
         return list.compactMap(\.stringValue)
     }
 
-    private static func outcome(_ row: Row) -> TaskOutcome {
+    private static func outcome(_ row: Row) throws(PostgresError) -> TaskOutcome {
         var task = TaskFacts(
             attempt: Int(row.int32(9)), losses: Int(row.int32(10)),
             startedAt: row.timestampOrNull(12).map { Timestamp(microseconds: $0) }, phase: .settled, isUnwanted: row.bool(13))
         task.readRetryState(row.textOrNull(11))
+        var output: JSONText?
+        if let text = row.textOrNull(5) { output = try checked(text, "The result of step \(row.text(1))") }
         return TaskOutcome(
             path: StepPath(row.text(1)), fence: Fence(row.int64(2)), session: SessionID(row.int64(3)),
-            status: AttemptStatus(rawValue: row.text(4)) ?? .failed, output: row.textOrNull(5).map { JSONText(trusted: $0) },
+            status: AttemptStatus(rawValue: row.text(4)) ?? .failed, output: output,
             failure: row.textOrNull(6).flatMap { try? JSONValue(parsing: $0) }.map { Failure(json: $0) },
             claimedAt: Timestamp(microseconds: row.timestamp(7)), settledAt: Timestamp(microseconds: row.timestamp(8)), task: task)
     }

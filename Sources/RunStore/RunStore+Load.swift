@@ -47,12 +47,16 @@ extension RunStore {
         var facts: [RunID: [StepPath: StepFacts]] = [:]
         for row in answers[0] { facts[RunID(row.uuid(0)), default: [:]][StepPath(row.text(1))] = Self.settled(row) }
         for row in answers[1] { facts[RunID(row.uuid(0)), default: [:]][StepPath(row.text(1))] = Self.task(row, isLocked: false) }
-        for row in answers[2] { facts[RunID(row.uuid(0)), default: [:]][StepPath(row.text(1))] = Self.liveStep(row) }
+        for row in answers[2] {
+            let id = RunID(row.uuid(0))
+            guard let index = positions[id] else { continue }
+            facts[id, default: [:]][StepPath(row.text(1))] = try Self.liveStep(row, of: folds[index].change.version.program)
+        }
         for row in answers[3] {
             let id = RunID(row.uuid(0))
             guard let index = positions[id] else { continue }
             var run = folds[index].frame.run
-            run.input = JSONText(trusted: row.text(1))
+            run.input = try Self.checked(row.text(1), "The run's input")
             folds[index].frame = Frame(program: folds[index].frame.program, run: run, steps: facts[id] ?? [:], isComplete: true)
             folds[index].isKnown = true
         }
@@ -88,7 +92,10 @@ extension RunStore {
             if !all.isEmpty {
                 for (index, path) in all { found[index, default: [:]][path] = .notStarted }
                 for row in answers.removeFirst() { Self.put(row, Self.settled(row), positions, &found) }
-                for row in answers.removeFirst() { Self.put(row, Self.liveStep(row), positions, &found) }
+                for row in answers.removeFirst() {
+                    guard let index = positions[RunID(row.uuid(0))] else { continue }
+                    Self.put(row, try Self.liveStep(row, of: folds[index].change.version.program), positions, &found)
+                }
                 for row in answers.removeFirst() { Self.put(row, Self.task(row, isLocked: false), positions, &found) }
                 for row in answers.removeFirst() { Self.put(row, Self.task(row, isLocked: true), positions, &found) }
             }
@@ -96,7 +103,7 @@ extension RunStore {
             if !inputIndices.isEmpty {
                 for row in answers.removeFirst() {
                     guard let index = positions[RunID(row.uuid(0))] else { continue }
-                    folds[index].frame.add(input: JSONText(trusted: row.text(1)))
+                    folds[index].frame.add(input: try Self.checked(row.text(1), "The run's input"))
                 }
             }
         }
@@ -113,6 +120,15 @@ extension RunStore {
     }
 
     // MARK: Rows
+
+    // What was checked at the edge is JSON, unless somebody has edited the row.
+    static func checked(_ text: String, _ name: String) throws(PostgresError) -> JSONText {
+        do throws(JSONError) {
+            return try JSONText(checking: text, limits: .unlimited)
+        } catch {
+            throw .unreadable("\(name) is no JSON: \(error).")
+        }
+    }
 
     private static func settled(_ row: Row) -> StepFacts {
         .settled(
@@ -138,12 +154,18 @@ extension RunStore {
         return .task(task)
     }
 
-    // A kind that this release does not know was written by a newer one: the step looks as if it had not started, and the fold that
-    // cannot go on is set aside.
-    static func liveStep(_ row: Row) -> StepFacts {
+    // A kind that this release does not know was written by a newer one, and what cannot be true by somebody's hand: the run is set aside.
+    static func liveStep(_ row: Row, of program: Program) throws(PostgresError) -> StepFacts {
         let stored = StoredLiveStep(
             kind: row.text(2), startedAt: row.timestampOrNull(3).map { Timestamp(microseconds: $0) }, unmet: row.int32(4), met: row.int32(5),
             unsettled: row.int32(6), live: row.int32(7), ending: row.textOrNull(8), facts: row.textOrNull(9))
-        return LiveStepFacts(stored: stored).map { .live($0) } ?? .notStarted
+        let path = StepPath(row.text(1))
+        guard let facts = LiveStepFacts(stored: stored) else {
+            throw .unreadable("The row of step \(path.text) cannot be read: kind \(stored.kind), facts \((stored.facts ?? "none").prefix(200)).")
+        }
+        if let contradiction = facts.contradiction(of: path, in: program) {
+            throw .unreadable("The row of step \(path.text) cannot be true: \(contradiction).")
+        }
+        return .live(facts)
     }
 }

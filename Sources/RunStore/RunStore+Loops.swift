@@ -98,7 +98,7 @@ extension RunStore {
             }
             for row in answers.removeFirst() {
                 guard let index = positions[RunID(row.uuid(0))] else { continue }
-                found[index]?[StepPath(row.text(10))]?.append((StepPath(row.text(1)), Self.liveStep(row)))
+                found[index]?[StepPath(row.text(10))]?.append((StepPath(row.text(1)), try Self.liveStep(row, of: folds[index].change.version.program)))
             }
             for (index, loops) in found.sorted(by: { $0.key < $1.key }) {
                 for (path, live) in loops.sorted(by: { $0.key < $1.key }) { folds[index].frame.add(live: live, under: path) }

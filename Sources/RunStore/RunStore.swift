@@ -85,3 +85,13 @@ public struct FoldReport: Sendable {
         hasMore = hasMore || other.hasMore
     }
 }
+
+extension SQLState {
+    /// A row that this release cannot read, or that cannot be true: its run is set aside.
+    static let unreadableRow = SQLState(rawValue: "SK100")
+}
+
+extension PostgresError {
+    /// A row that cannot be read; `reason` is a sentence.
+    static func unreadable(_ reason: String) -> PostgresError { PostgresError(code: .server, sqlState: .unreadableRow, message: reason) }
+}

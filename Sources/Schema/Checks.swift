@@ -12,8 +12,36 @@ public enum Checks {
         _ connection: PostgresConnection, checks: [SQLFile] = EmbeddedSQL.checks
     ) async throws(PostgresError) -> [CheckResult] {
         var results: [CheckResult] = []
-        for file in checks { results.append(try await connection.runCheck(file)) }
+        for file in checks { results.append(try await connection.runCheck(file, sample: nil) ?? CheckResult(file)) }
         return results
+    }
+
+    /// Runs one check on a part of the runs, unless somebody else is probing this database at the moment: then there is no answer.
+    ///
+    /// Read only, and no longer than the sample allows: a check that takes more time has a `failure` that says so (`isUnfinished`).
+    public static func probe(
+        _ connection: PostgresConnection, check: SQLFile, of sample: CheckSample
+    ) async throws(PostgresError) -> CheckResult? {
+        try await connection.runCheck(check, sample: sample)
+    }
+}
+
+/// The part of a database that a probe looks at.
+public struct CheckSample: Sendable, Hashable {
+    /// The first run and the last one; nil where there is no bound.
+    public var first: String?
+    public var last: String?
+    /// About how many rows of a table are looked at whose rows are not found by a run's id.
+    public var rows: Int
+    /// How long a check may take.
+    public var timeout: Duration
+
+    /// A part of a database.
+    public init(first: String?, last: String?, rows: Int, timeout: Duration) {
+        self.first = first
+        self.last = last
+        self.rows = rows
+        self.timeout = timeout
     }
 }
 
@@ -36,21 +64,32 @@ public struct CheckResult: Sendable, Hashable {
 
     /// Whether the check ran and found nothing.
     public var isGood: Bool { rows.isEmpty && failure == nil }
+    /// Whether the check was stopped because its time was over.
+    public var isUnfinished: Bool { failure?.sqlState == .queryCancelled }
+
+    init(_ file: SQLFile) {
+        let title = file.header.first ?? ""
+        id = String(title.prefix { $0 != ":" })
+        name = String(title.dropFirst(id.count + 1).drop { $0 == " " })
+        purpose = file.headerValue("proves") ?? ""
+        remedy = file.headerValue("remedy") ?? ""
+        rows = []
+        hasMore = false
+    }
 }
 
 extension PostgresConnection {
-    fileprivate func runCheck(_ file: SQLFile) throws(PostgresError) -> CheckResult {
-        let title = file.header.first ?? ""
-        let id = String(title.prefix { $0 != ":" })
-        var result = CheckResult(
-            id: id, name: String(title.dropFirst(id.count + 1).drop { $0 == " " }), purpose: file.headerValue("proves") ?? "",
-            remedy: file.headerValue("remedy") ?? "", rows: [], hasMore: false, failure: nil)
+    // The answer is nil when somebody else is probing.
+    fileprivate func runCheck(_ file: SQLFile, sample: CheckSample?) throws(PostgresError) -> CheckResult? {
+        var result = CheckResult(file)
         let statement = String(file.text.trimmingSuffix { $0.isWhitespace || $0 == ";" })
         do {
-            let rows = try transactionInPlace(.snapshot) { db throws(PostgresError) in
+            let rows = try transactionInPlace(.snapshot) { db throws(PostgresError) -> Rows? in
+                if let sample, try !db.beginProbe(sample) { return nil }
                 // The line break keeps a comment at the end of the file from swallowing the parenthesis.
-                try db.query(SQL("select to_jsonb(violation)::text from (\n\(statement)\n) as violation limit \(Checks.shownRows + 1)"))
+                return try db.query(SQL("select to_jsonb(violation)::text from (\n\(statement)\n) as violation limit \(Checks.shownRows + 1)"))
             }
+            guard let rows else { return nil }
             result.rows = rows.prefix(Checks.shownRows).map { $0.text(0) }
             result.hasMore = rows.count > Checks.shownRows
         } catch {
@@ -59,6 +98,21 @@ extension PostgresConnection {
             result.failure = error
         }
         return result
+    }
+}
+
+extension PostgresConnection {
+    // The number of the lock under which a database is probed, by one at a time.
+    private static let probe: SQL = """
+        select pg_try_advisory_xact_lock(x'0A07'::integer, 0), skein.plan_by_key_v1(), set_config('statement_timeout', $1, true),
+               set_config('skein.checked_from', $2, true), set_config('skein.checked_to', $3, true), set_config('skein.checked_rows', $4, true)
+        """
+
+    fileprivate func beginProbe(_ sample: CheckSample) throws(PostgresError) -> Bool {
+        let (seconds, attoseconds) = sample.timeout.components
+        let milliseconds = max(1, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+        return try query(
+            Self.probe, [.text("\(milliseconds)"), .text(sample.first ?? ""), .text(sample.last ?? ""), .text("\(sample.rows)")])[0].bool(0)
     }
 }
 

@@ -47,9 +47,24 @@ extension Setting {
         key: "body.limit", kind: .integer(1024...(256 << 20)), fallback: "2097152", about: "The most bytes of a request's body.")
     package static let batchLimit = Setting(
         key: "batch.limit", kind: .integer(1024...(512 << 20)), fallback: "16777216", about: "The most bytes of the body of a batch of runs.")
+    package static let backlogLimit = Setting(
+        key: "backlog.limit", kind: .integer(0...1_000_000_000), fallback: "1000000",
+        about: "How many runs may be under way when the API accepts another one; past that submits are refused (429). 0 is no bound.")
+    package static let submitWaiting = Setting(
+        key: "submit.waiting", kind: .integer(1...1_000_000), fallback: "20000",
+        about: "How many submits may wait to be committed; past that they are refused (429).")
+    package static let requestBytes = Setting(
+        key: "request.bytes", kind: .integer((1 << 20)...(16 << 30)), fallback: "134217728",
+        about: "How many bytes the bodies of all requests together may hold; past that requests are refused (429).")
     package static let historyRetention = Setting(
         key: "history.retention", kind: .duration(.zero ... .seconds(36_500 * 86_400)), fallback: "90d",
         about: "How long the history of ended runs is kept; it goes by whole weeks. 0s keeps it for ever.")
+    package static let checkInterval = Setting(
+        key: "check.interval", kind: .duration(.zero ... .seconds(86_400)), fallback: "60s",
+        about: "How often one of the coordinators looks whether every invariant holds; 0s never does.")
+    package static let checkRuns = Setting(
+        key: "check.runs", kind: .integer(1...1_000_000), fallback: "1000",
+        about: "How many runs such a look takes in: so many of the newest, and so many on a walk through all.")
     package static let migrate = Setting(
         key: "migrate", kind: .boolean, fallback: "false", about: "Bring the database to this release's schema before starting.")
 
@@ -66,7 +81,9 @@ extension Setting {
     package static let ofEverybody = [config, databaseURL, logLevel, logFormat, pollInterval, lease, drainTimeout, allowNoop]
     package static let ofCoordinator =
         ofEverybody + [
-            address, port, requireApiKeys, foldLimit, foldLanes, poolSize, connectionLimit, inputLimit, bodyLimit, batchLimit, historyRetention, migrate,
+            address, port, requireApiKeys, foldLimit, foldLanes, poolSize, connectionLimit, inputLimit, bodyLimit, batchLimit, backlogLimit, submitWaiting,
+            requestBytes, historyRetention, checkInterval, checkRuns,
+            migrate,
         ]
     package static let ofWorker = ofEverybody + [namespace, name, queues, slots, execAllow]
     package static var all: [Setting] { ofCoordinator + [namespace, name, queues, slots, execAllow] }

@@ -75,6 +75,10 @@ package struct Setting: Sendable {
         case .list(let least):
             return Self.list(text).count >= least ? nil : "must name at least \(least == 1 ? "one" : String(least))"
         case .database:
+            // libpq takes what it does not understand for the name of a database.
+            if let end = text.range(of: "://"), !text[..<end.lowerBound].contains("="), !["postgresql", "postgres"].contains(text[..<end.lowerBound]) {
+                return "must be a postgresql:// address or key=value pairs"
+            }
             let isUnderstood = (try? PostgresConfiguration(text).database(named: "postgres")) != nil
             return isUnderstood ? nil : "must be a postgresql:// address or key=value pairs"
         case .integer(let bounds):
@@ -83,6 +87,24 @@ package struct Setting: Sendable {
             return DurationText.parse(text).map { bounds.contains($0) } ?? false ? nil : "must be a duration such as 5s, \(range)"
         case .boolean: return Self.boolean(text) == nil ? "must be true or false" : nil
         case .choice(let words): return words.contains(text) ? nil : "must be one of \(range)"
+        }
+    }
+
+    /// Why a value of a file cannot be the value, by its type; nil when it can.
+    func refusal(of value: JSONValue) -> String? {
+        let fits: Bool
+        switch (kind, value) {
+        case (_, .string), (.integer, .int), (.integer, .double), (.duration, .int), (.duration, .double), (.boolean, .bool): fits = true
+        case (.list, .array(let items)): fits = items.allSatisfy { $0.stringValue != nil }
+        default: fits = false
+        }
+        guard !fits else { return nil }
+        return switch kind {
+        case .integer: "must be a whole number, \(range)"
+        case .duration: "must be a duration such as \"5s\", \(range)"
+        case .boolean: "must be true or false"
+        case .list: "must be a list of texts"
+        case .text, .database, .choice: "must be a text"
         }
     }
 

@@ -107,11 +107,15 @@ package struct Settings: Sendable {
         guard let object = document.objectValue else {
             throw SettingsError(key: Setting.config.key, reason: "the file \(path) must hold a JSON object")
         }
-        let known = Set(Setting.all.map(\.key))
+        let known = Dictionary(Setting.all.map { ($0.key, $0) }) { first, _ in first }
         func check(_ object: JSONObject, _ prefix: String) throws {
             for (name, value) in object.members {
                 let key = prefix + name
-                if known.contains(key) { continue }
+                if key == Setting.config.key { throw SettingsError(key: key, reason: "a file cannot name another one, but \(path) does") }
+                if let setting = known[key] {
+                    if let kind = setting.refusal(of: value) { throw SettingsError(key: key, reason: "\(kind); \(path) says \(value.compactText.prefix(100))") }
+                    continue
+                }
                 guard let inner = value.objectValue else { throw SettingsError(key: key, reason: "there is no such key, but \(path) has it") }
                 try check(inner, key + ".")
             }

@@ -168,7 +168,11 @@ package struct PlainEvaluation {
             if taken == nil, let block = choice.otherwise { taken = try inner(block, "\(path)/else", place) }
             answer = taken ?? .null
         case .sleep: answer = .null
-        case .emit(let emission): answer = ["event": .string(emission.event)]
+        case .emit(let emission):
+            var object = JSONObject()
+            object["event"] = .string(emission.event)
+            if let key = emission.key { object["key"] = try render(.string(key), place) }
+            answer = .object(object)
         case .await, .approve, .fail, .succeed: throw Violation("definitions", "\(path) is not for a plain evaluation")
         }
         return try step.output.map { try render($0, place, ["result": answer]) } ?? answer

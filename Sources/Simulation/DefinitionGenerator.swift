@@ -17,16 +17,23 @@ package struct DefinitionGenerator {
     private var stepsLeft = 0
 
     private let stepLimit: Int
+    private let isForStory: Bool
 
     /// How many steps a definition has at most, unless somebody says otherwise.
     package static let stepLimit = 20
     static let depthLimit = 4
 
+    /// Under which keys events and waits meet.
+    static let keys = ["k0", "k1"]
+
     /// The definition of a seed, with at most so many steps.
-    package init(seed: UInt64, flavour: Flavour, steps: Int = DefinitionGenerator.stepLimit) {
+    ///
+    /// - Parameter isForStory: whether it is for the simulator of the protocol, where runs send each other events.
+    package init(seed: UInt64, flavour: Flavour, steps: Int = DefinitionGenerator.stepLimit, isForStory: Bool = false) {
         random = SeededGenerator(seed: seed)
         self.flavour = flavour
         stepLimit = steps
+        self.isForStory = isForStory
     }
 
     // The steps that can be seen from somewhere: the nearest block first, each with all its ids and those that have surely settled; and
@@ -160,7 +167,13 @@ package struct DefinitionGenerator {
             return .switch(Switch(cases: cases, otherwise: hasElse ? part(depth, sight) : nil))
         case 36..<46: return .set(template(sight))
         case 46..<52: return .sleep(.duration(.seconds(random.below(3))))
-        case 52..<55: return .emit(Emission(event: "news", data: ["n": "${{ input.n }}"]))
+        case 52..<55:
+            var emission = Emission(event: "news", data: ["n": "${{ input.n }}"])
+            if isForStory {
+                emission.event = random.pick(["news", "go", "stop"])
+                if random.chance(60) { emission.key = random.pick(Self.keys) }
+            }
+            return .emit(emission)
         case 55..<62: return .workflow(WorkflowCall(workflow: "child"))
         case 62..<65:
             let schema: JSONValue = flavour == .faultless || random.chance(50) ? ["type": "object"] : ["type": "string"]
@@ -168,10 +181,15 @@ package struct DefinitionGenerator {
         case 65..<68 where flavour == .any:
             return .workflow(WorkflowCall(workflow: "child", isAwaited: random.chance(50), onParentEnd: .abandon))
         case 68..<74 where flavour == .any:
-            return .await(
-                EventWait(patterns: [
-                    EventPattern(event: "go", match: random.chance(40) ? "event.n > 1" : nil), EventPattern(event: "stop"),
-                ]))
+            var wait = EventWait(patterns: [
+                EventPattern(event: "go", match: random.chance(40) ? "event.n > 1" : nil), EventPattern(event: "stop"),
+            ])
+            if isForStory {
+                if random.chance(50) { wait.key = .string(random.pick(Self.keys)) }
+                if random.chance(30) { wait.lookback = .seconds(3600) }
+                if random.chance(30) { wait.consume = .broadcast }
+            }
+            return .await(wait)
         case 74..<76 where flavour == .any: return .fail(Failing(message: "no: ${{ input.n }}", code: "E_NO"))
         case 76..<77 where flavour == .any: return .succeed(template(sight))
         default: return .agent(.inline(AgentDefinition(kind: .noop)))
@@ -181,7 +199,8 @@ package struct DefinitionGenerator {
     // MARK: Loops and joins
 
     private mutating func loop(_ sight: Sight) -> Loop {
-        let count = random.pick([0, 1, 2, 3, 5, 9])
+        // In stories loops in loops are short: a run's steps multiply.
+        let count = random.pick(isForStory && sight.names.contains("index") ? [0, 1, 2, 3] : [0, 1, 2, 3, 5, 9])
         let once: Int? = random.pick([1, 1, 2, 3, nil])
         switch random.below(10) {
         case 0..<7:

@@ -9,8 +9,8 @@ package final class ModelDatabase {
     package private(set) var commits = 0
     /// The timeline: one more with each failover.
     package private(set) var timeline = 1
-    /// Whether a statement gives others a chance before it looks at its next row.
-    package var pausesInStatements: () -> Bool = { false }
+    /// How long a transaction stands still before its next statement, its next row, or its commit: zero gives others a chance, nil nobody.
+    package var pause: (_ fiber: Fiber, _ isCommit: Bool) -> Duration? = { _, _ in nil }
     /// Is told of each commit, after the tables.
     package var committed: (Transaction) -> Void = { _ in }
     /// Is told who waits for whom when they wait in a circle.
@@ -96,6 +96,10 @@ package final class ModelDatabase {
     ) async throws(ModelError) -> R {
         guard !transaction.hasFailed else { throw .inFailedTransaction }
         guard transaction.isActive else { throw .connectionLost }
+        do throws(ModelError) { try await transaction.pause() } catch {
+            fail(transaction)
+            throw error
+        }
         transaction.command += 1
         let snapshot = commits
         snapshots[snapshot, default: 0] += 1
@@ -140,10 +144,15 @@ package final class ModelDatabase {
 
     func collect(_ row: any Prunable) { garbage.append(row) }
 
+    // How many changed rows are left as they are.
+    private static let garbageLimit = 64
+    private var pruneAt = garbageLimit
+
     private func prune() {
-        guard !garbage.isEmpty else { return }
+        guard garbage.count >= pruneAt else { return }
         let horizon = horizon
         garbage.removeAll { $0.prune(before: horizon) }
+        pruneAt = garbage.count + Self.garbageLimit
     }
 
     // MARK: Crashes

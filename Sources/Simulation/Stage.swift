@@ -41,6 +41,20 @@ package final class Stage {
         if case .ended = fiber.state, let index = fibers.firstIndex(where: { $0 === fiber }) { fibers.remove(at: index) }
     }
 
+    /// Collects the fibers that could go on now, in the order of their start.
+    func collectReady(into ready: inout [Fiber]) {
+        ready.removeAll(keepingCapacity: true)
+        let (moment, all) = (now, fibers)
+        for fiber in all where fiber.mayGoOn(at: moment) { ready.append(fiber) }
+    }
+
+    /// The next moment at which somebody could go on.
+    func nextMoment() -> Timestamp {
+        var first = Timestamp.distantFuture
+        for fiber in fibers { first = min(first, fiber.wakesAt) }
+        return first
+    }
+
     /// Ends all fibers: nobody waits any more.
     package func clear() {
         while let fiber = fibers.last {
@@ -76,6 +90,8 @@ package final class Fiber {
     var owner: Process?
     /// Whether the server is working for it: that goes on whatever happens to its process.
     var isInServer = false
+    /// How long the server will stand still in the middle of what it does for it next, and after how many chances to.
+    var linger: (time: Duration, chances: Int)?
     /// Whether a notification wakes it.
     var hearsNotifications = false
     /// What it is doing.
@@ -89,6 +105,26 @@ package final class Fiber {
     fileprivate init(name: String, stage: Stage) {
         self.name = name
         self.stage = stage
+    }
+
+    /// Until when its process stands still; what the server does for it goes on.
+    var stoppedUntil = Timestamp.distantPast
+
+    func mayGoOn(at moment: Timestamp) -> Bool {
+        switch state {
+        case .ready: isInServer || stoppedUntil <= moment
+        case .sleeping(let until): until <= moment && (isInServer || stoppedUntil <= moment)
+        case .running, .blocked, .ended: false
+        }
+    }
+
+    // When it could go on, as far as it depends on the clock.
+    fileprivate var wakesAt: Timestamp {
+        switch state {
+        case .ready: isInServer ? .distantPast : stoppedUntil
+        case .sleeping(let until): isInServer ? until : max(until, stoppedUntil)
+        case .running, .blocked, .ended: .distantFuture
+        }
     }
 
     /// Whether it can go on now.
@@ -126,8 +162,8 @@ package final class Fiber {
     /// Ends a `block`.
     package func unblock() { if state == .blocked { state = .ready } }
 
-    /// Ends a `sleep`.
-    package func wake() { if case .sleeping = state { state = .ready } }
+    /// Ends a `sleep`, unless it is the server that sleeps.
+    package func wake() { if !isInServer, case .sleeping = state { state = .ready } }
 
     /// Ends whatever it waits for with an error. `killed` is for good.
     package func interrupt(_ error: ModelError) {

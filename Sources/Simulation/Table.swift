@@ -202,6 +202,9 @@ package final class Table<Row: ModelRow> {
     /// The committed rows, as nobody in particular sees them.
     package var committedRows: [Row] { all.compactMap(\.committed) }
 
+    /// Whether there is no committed row.
+    package var isEmpty: Bool { all.allSatisfy { $0.committed == nil } }
+
     /// The committed rows of a run.
     package func committedRows(of group: RunID) -> [Row] { (byGroup[group] ?? []).compactMap(\.committed) }
 

@@ -1,5 +1,7 @@
 // Transactions and their statements.
 
+import WorkflowModel
+
 /// A transaction of the model database, READ COMMITTED.
 package final class Transaction {
     enum State {
@@ -74,6 +76,13 @@ package final class Transaction {
         }
     }
 
+    /// Gives others a chance, now and then; where the server is slow, for a while.
+    func pause(beforeCommit isCommit: Bool = false) async throws(ModelError) {
+        guard let time = database.pause(fiber, isCommit) else { return }
+        if time > .zero { try await fiber.sleep(until: fiber.stage.now + time) } else { try await fiber.turn() }
+        guard isActive else { throw .connectionLost }
+    }
+
     // The state is set already.
     func letGo() {
         let held = locks
@@ -101,9 +110,5 @@ package struct Statement {
     unowned let database: ModelDatabase
 
     /// Gives others a chance in the middle of the statement, now and then.
-    func pause() async throws(ModelError) {
-        guard database.pausesInStatements() else { return }
-        try await transaction.fiber.turn()
-        guard transaction.isActive else { throw .connectionLost }
-    }
+    func pause() async throws(ModelError) { try await transaction.pause() }
 }

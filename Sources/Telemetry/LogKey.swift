@@ -23,6 +23,8 @@ public enum LogKey: String, Sendable, Hashable, CaseIterable {
     case failureType = "failure_type"
     /// The proof of a lease.
     case fence
+    /// An invariant of the database, by its number and its title.
+    case invariant
     /// The id of an HTTP request.
     case requestID = "request_id"
     /// The kind of an agent: `http`, `exec`.
@@ -47,6 +49,10 @@ public enum LogKey: String, Sendable, Hashable, CaseIterable {
     case queue
     /// Why something was done.
     case reason
+    /// What helps.
+    case remedy
+    /// A row of the database, as JSON.
+    case row
     /// The id of a run.
     case runID = "run_id"
     /// The name of a schedule.

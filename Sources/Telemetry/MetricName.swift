@@ -12,7 +12,7 @@ public enum MetricKind: String, Sendable, Hashable {
 
 /// A label of a metric. Labels have few values: never an id, never anything that a caller makes up.
 public enum MetricLabel: String, Sendable, Hashable {
-    case agent, component, kind, method, outcome, queue, reason, state, status, version
+    case agent, component, invariant, kind, method, outcome, queue, reason, state, status, version
 }
 
 /// Every metric of the product.
@@ -55,7 +55,11 @@ public enum MetricName: String, Sendable, Hashable, CaseIterable {
     case tasksExpired = "skein_tasks_expired_total"
     case rowsRemoved = "skein_rows_removed_total"
     case historyWeeksDropped = "skein_history_weeks_dropped_total"
+    case invariantViolations = "skein_invariant_violations"
+    case invariantChecks = "skein_invariant_checks_total"
+    case checkRoundDuration = "skein_check_round_duration_seconds"
     case httpRequests = "skein_http_requests_total"
+    case requestsRefused = "skein_requests_refused_total"
     case httpRequestDuration = "skein_http_request_duration_seconds"
 
     // What the database holds, asked for by the coordinator
@@ -134,7 +138,11 @@ extension MetricName {
         case .tasksExpired: .counter("Tasks that were taken back from dead sessions.")
         case .rowsRemoved: .counter("Rows that retention removed, by what they were.", .kind)
         case .historyWeeksDropped: .counter("Weeks of history that retention dropped.")
+        case .invariantViolations: .gauge("Rows that break an invariant, as the last probe of this coordinator found them; 0 is good.", .invariant)
+        case .invariantChecks: .counter("Probes of invariants, by how they ended: good, violated, unfinished, failed.", .invariant, .outcome)
+        case .checkRoundDuration: .seconds("How long it took to probe all invariants.")
         case .httpRequests: .counter("HTTP requests that were answered.", .method, .status)
+        case .requestsRefused: .counter("Requests that were refused because a bound was reached, by which.", .reason)
         case .httpRequestDuration: .seconds("How long HTTP requests took.", .method)
         case .runs: .gauge("Runs that have not been removed, by status.", .status)
         case .queueReady: .gauge("Tasks that wait for a worker.", .queue)

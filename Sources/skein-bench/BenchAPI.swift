@@ -26,6 +26,17 @@ struct BenchAPI: Sendable {
         return text
     }
 
+    /// An answer, whatever it is.
+    func answer(_ method: String, _ path: String, body: String) async throws -> (status: Int, retryAfter: String?, text: String) {
+        var request = HTTPClientRequest(url: url + path)
+        request.method = .init(rawValue: method)
+        request.headers.add(name: "content-type", value: "application/json")
+        request.body = .bytes(ByteBuffer(string: body))
+        let response = try await client.execute(request, timeout: .seconds(60))
+        let text = String(buffer: try await response.body.collect(upTo: Self.largestAnswer))
+        return (Int(response.status.code), response.headers.first(name: "retry-after"), text)
+    }
+
     /// Starts one run; its id.
     func start(_ workflow: String, input: JSONValue) async throws -> String {
         let answer = try await request(

@@ -18,6 +18,7 @@ final class BenchCluster {
     private(set) var coordinators: [Process] = []
     private(set) var workers: [Process] = []
     private let port: Int
+    private let settings: [String: String]
     private let client = HTTPClient(eventLoopGroupProvider: .singleton)
 
     // Durable settings; only sizes differ from the defaults.
@@ -26,12 +27,14 @@ final class BenchCluster {
         "fsync": "on", "synchronous_commit": "on", "full_page_writes": "on",
     ]
 
-    static func start(directory: String?, coordinators: Int, workers: Int, slots: Int) async throws -> BenchCluster {
+    static func start(
+        directory: String?, coordinators: Int, workers: Int, slots: Int, settings: [String: String] = [:]
+    ) async throws -> BenchCluster {
         let place = URL(fileURLWithPath: directory ?? NSTemporaryDirectory()).appending(path: "skein-bench-\(getpid())")
         let server = try EmbeddedPostgres.start(EmbeddedPostgresSettings(directory: place, parameters: parameters))
         let databaseURL = server.connectionString()
         let connection = try await PostgresConnection.connect(PostgresConfiguration(databaseURL, applicationName: "skein-bench"))
-        let cluster = BenchCluster(server: server, connection: connection, databaseURL: databaseURL, port: try freePort(), slots: slots)
+        let cluster = BenchCluster(server: server, connection: connection, databaseURL: databaseURL, port: try freePort(), slots: slots, settings: settings)
         do {
             try await cluster.startProcesses(coordinators: coordinators, workers: workers)
         } catch {
@@ -41,11 +44,12 @@ final class BenchCluster {
         return cluster
     }
 
-    private init(server: EmbeddedPostgres, connection: PostgresConnection, databaseURL: String, port: Int, slots: Int) {
+    private init(server: EmbeddedPostgres, connection: PostgresConnection, databaseURL: String, port: Int, slots: Int, settings: [String: String]) {
         self.server = server
         self.connection = connection
         self.databaseURL = databaseURL
         self.port = port
+        self.settings = settings
         url = "http://127.0.0.1:\(port)"
         self.slots = slots
     }
@@ -68,7 +72,7 @@ final class BenchCluster {
         environment["SKEIN_ALLOW_NOOP"] = "true"
         environment["SKEIN_MIGRATE"] = name == "skein-coordinator" ? "true" : nil
         environment["SKEIN_LOG_LEVEL"] = "warning"
-        process.environment = environment
+        process.environment = environment.merging(settings) { $1 }
         process.standardOutput = FileHandle.nullDevice
         try SpawningThread.start(process)
         return process

@@ -109,7 +109,10 @@ struct SimulateCommand: AsyncParsableCommand {
             var played = 0
             await play(from: seed, count: mutant.seedBudget, mutant: mutant) { report in
                 played += 1
-                if report.violation != nil, report.seed < first?.seed ?? .max { first = report }
+                // A story that fails in any case shows nothing.
+                if report.violation != nil, report.seed < first?.seed ?? .max, Simulator.play(Settings(seed: report.seed)).violation == nil {
+                    first = report
+                }
                 return first == nil
             }
             let time = String(format: "%.1f s", (clock.now - begun).inSeconds)

@@ -33,7 +33,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(.inputLimit) var inputLimit: String?
     @Option(.bodyLimit) var bodyLimit: String?
     @Option(.batchLimit) var batchLimit: String?
+    @Option(.backlogLimit) var backlogLimit: String?
+    @Option(.submitWaiting) var submitWaiting: String?
+    @Option(.requestBytes) var requestBytes: String?
     @Option(.historyRetention) var historyRetention: String?
+    @Option(.checkInterval) var checkInterval: String?
+    @Option(.checkRuns) var checkRuns: String?
     @Option(.drainTimeout) var drainTimeout: String?
     @Option(.logLevel) var logLevel: String?
     @Option(.logFormat) var logFormat: String?
@@ -63,8 +68,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 (.config, config), (.databaseURL, databaseURL), (.address, address), (.port, port),
                 (.requireApiKeys, requireApiKeys.map(String.init)), (.migrate, migrate.map(String.init)), (.poolSize, poolSize),
                 (.connectionLimit, connectionLimit), (.foldLimit, foldLimit), (.foldLanes, foldLanes), (.pollInterval, pollInterval), (.lease, lease),
-                (.inputLimit, inputLimit), (.bodyLimit, bodyLimit), (.batchLimit, batchLimit), (.historyRetention, historyRetention),
-                (.drainTimeout, drainTimeout),
+                (.inputLimit, inputLimit), (.bodyLimit, bodyLimit), (.batchLimit, batchLimit), (.backlogLimit, backlogLimit),
+                (.submitWaiting, submitWaiting), (.requestBytes, requestBytes), (.historyRetention, historyRetention),
+                (.checkInterval, checkInterval), (.checkRuns, checkRuns), (.drainTimeout, drainTimeout),
                 (.logLevel, logLevel), (.logFormat, logFormat), (.allowNoop, allowNoop.map(String.init)),
             ])
     }

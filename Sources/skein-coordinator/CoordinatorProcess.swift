@@ -42,7 +42,8 @@ struct CoordinatorProcess {
             CoordinatorConfiguration(
                 database: database, foldLimit: settings.integer(.foldLimit), foldLanes: settings.integer(.foldLanes),
                 pollInterval: settings.duration(.pollInterval),
-                lease: settings.duration(.lease), historyRetention: settings.duration(.historyRetention)), pool: corePool, log: log, metrics: metrics)
+                lease: settings.duration(.lease), historyRetention: settings.duration(.historyRetention),
+                checkInterval: settings.duration(.checkInterval), checkedRuns: settings.integer(.checkRuns)), pool: corePool, log: log, metrics: metrics)
         self.coordinator = coordinator
         var requests = database
         requests.statementTimeout = .seconds(10)
@@ -52,6 +53,8 @@ struct CoordinatorProcess {
             AdminConfiguration(
                 requiresKeys: Self.requiresKeys(settings), inputLimit: settings.integer(.inputLimit),
                 bodyLimit: settings.integer(.bodyLimit), batchLimit: settings.integer(.batchLimit), allowNoop: settings.isOn(.allowNoop),
+                backlogLimit: settings.integer(.backlogLimit), waitingLimit: settings.integer(.submitWaiting),
+                bytesLimit: settings.integer(.requestBytes),
                 version: Release.version), pool: apiPool, store: coordinator.store, readiness: readiness, log: Logger(label: "skein.api"),
             metrics: metrics, wakeWorkers: { coordinator.wakeWorkers() }, wakeFold: { coordinator.wakeFold() }, noteSubmits: { coordinator.noteSubmits($0) })
         announcement = Announcement(address: address)

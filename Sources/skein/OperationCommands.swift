@@ -138,6 +138,9 @@ struct KeyCommand: AsyncParsableCommand {
                 }
                 scopes.insert(scope)
             }
+            guard !scopes.isEmpty else {
+                throw CommandFailure(.usage, "--scope names no scope", fix: "write --scope read, --scope write or --scope read,write")
+            }
             return try await Database.use(database.location()) { connection in
                 do throws(ApiKeyError) {
                     console.print(

@@ -193,7 +193,7 @@ struct RunRouteTests {
             let request = Request(
                 head: HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: "/api/v1/runs/\(id)/events"), body: .init(buffer: .init()))
             let caller = Caller(namespace: "default", scopes: [.read])
-            let call = Call(request: request, requestID: "r", caller: caller, captures: ["id": id], query: [:])
+            let call = Call(request: request, requestID: "r", caller: caller, captures: ["id": id], query: [:], room: BodyRoom(service.api.admission))
             let response = try await route.handler(service.api, call)
             let reader = StreamReader()
             async let stream: Void = response.body.write(reader)

@@ -41,7 +41,11 @@ extension EndToEnd {
             }
         }
 
-        @Test("an outage in mid-flight loses no run, and nobody has to be restarted")
+        // Longer by hand: deploy/prove outage.
+        private static let outage = Duration.seconds(
+            (ProcessInfo.processInfo.environment["SKEIN_OUTAGE_MINUTES"].flatMap { Double($0) } ?? 0) * 60)
+
+        @Test("an outage in mid-flight loses no run, and nobody has to be restarted", .timeLimit(.minutes(30)))
         func outage() async throws {
             let agent = try await AgentServer.start { _ in .reply(["ok": true], after: .milliseconds(300)) }
             try await withCluster(.ownServer) { cluster in
@@ -59,6 +63,17 @@ extension EndToEnd {
                 #expect(during.status == 503)
                 #expect(during.problem == "database_unavailable" || during.problem == "overloaded")
                 try await waitUntil("the worker has noticed") { worker.logged.contains("trying again") }
+                let memory = [coordinator.residentMebibytes, worker.residentMebibytes]
+                let end = ContinuousClock.now + Self.outage
+                var tries = 0
+                while ContinuousClock.now < end {
+                    let answer = try await client.tryStart("chain", key: "during")
+                    #expect(answer.status == 503, "\(answer)")
+                    tries += 1
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+                #expect(coordinator.residentMebibytes < memory[0] + 32 && worker.residentMebibytes < memory[1] + 32)
+                let began = ContinuousClock.now
                 try server.start()
                 for run in runs {
                     let ended = try await client.ended(run, within: .seconds(60))
@@ -66,6 +81,13 @@ extension EndToEnd {
                 }
                 #expect([coordinator.processID, worker.processID] == lives)
                 #expect(coordinator.isRunning && worker.isRunning)
+                if tries > 0 {
+                    print(
+                        """
+                        outage of \(Self.outage): \(tries) submits refused, all \(runs.count) runs at their end \(ContinuousClock.now - began) after the \
+                        start of the server; MiB of coordinator and worker before \(memory), after \([coordinator.residentMebibytes, worker.residentMebibytes])
+                        """)
+                }
                 let later = try await client.start("chain", key: "during")
                 let ended = try await client.ended(later)
                 #expect(ended["status"] == "succeeded")

@@ -4,7 +4,7 @@ import WorkflowModel
 @testable import Expressions
 
 /// Names like those of a run, with types like those of schemas.
-private let check: TypeCheck = {
+let sampleTypes: TypeCheck = {
     let schema = """
         {"type": "object", "additionalProperties": false, "required": ["tier", "docs"], "properties": {
             "tier": {"enum": ["gold", "silver"]}, "count": {"type": "integer"}, "ratio": {"type": "number"}, "name": {"type": "string"},
@@ -25,6 +25,7 @@ private let check: TypeCheck = {
         "steps": .closed(["review": .open(["output": .anything, "status": .strings(["succeeded", "failed", "skipped"])])]),
     ])
 }()
+private let check = sampleTypes
 
 private func findings(_ source: String, expecting expectation: TypeCheck.Expectation = .anything) throws -> [String] {
     let checked = check.check(try CompiledExpression(source), expecting: expectation)

@@ -119,7 +119,7 @@ final class Cluster: Sendable {
         for result in results where !result.isGood {
             #expect(result.isGood, "\(result.id) \(result.name): \(result.rows) \(result.failure?.debugDescription ?? "")", sourceLocation: sourceLocation)
         }
-        #expect(results.count >= 10, sourceLocation: sourceLocation)
+        #expect(results.count >= 26, sourceLocation: sourceLocation)
     }
 }
 

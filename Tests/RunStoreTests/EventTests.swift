@@ -216,4 +216,125 @@ struct EventTests {
         #expect(status == "succeeded")
         try await cluster.expectClean()
     }
+
+    static let choosing = """
+        workflow: choosing
+        steps:
+          - id: choose
+            await: { any: [ { event: go, match: event.n > 1 }, { event: stop } ], key: k }
+            output: "${{ event.n }}"
+        """
+
+    @Test("an event that comes while its wait looks at another one is not overlooked, also under another name", arguments: ["exclusive", "broadcast"])
+    func whileLooking(consume: String) async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(Self.choosing.replacing("key: k", with: "key: k, consume: \(consume)"))
+        let run = try await cluster.submit("choosing")
+        try await cluster.fold()
+        try await cluster.match()
+        _ = try await cluster.text("select skein.emit('go', '{\"n\": 1}', 'k')::text")
+        try await cluster.match()
+        // The wait has been told of the first one, and has not looked at it yet: nobody can be told of the second one.
+        _ = try await cluster.text("select skein.emit('stop', '{\"n\": 2}', 'k')::text")
+        try await cluster.match()
+        try await cluster.work(try await cluster.register())
+        let output = try await cluster.output(of: run)
+        #expect(output == "2")
+        try await cluster.expectClean()
+    }
+
+    @Test("a wait that another one was before is given what else there is for it")
+    func behindAnother() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(
+            """
+            workflow: both
+            steps:
+              - id: all
+                parallel:
+                  branches:
+                    first: [ { id: wait, await: { event: go, key: k } } ]
+                    second: [ { id: wait, await: { event: go, key: k } } ]
+            """)
+        let run = try await cluster.submit("both")
+        // Both could take the first, and only one gets it; the other is to get the second, which is the run's own.
+        _ = try await cluster.text("select skein.emit('go', '{\"n\": 1}', 'k')::text")
+        _ = try await cluster.text("select skein.signal('\(run)', 'go', '{\"n\": 2}')::text")
+        try await cluster.work(try await cluster.register())
+        let status = try await cluster.status(of: run)
+        #expect(status == "succeeded")
+        try await cluster.expectClean()
+    }
+
+    @Test("what one wait of a run says of an event does not hide what another one says")
+    func decisions() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(
+            """
+            workflow: both
+            steps:
+              - id: all
+                parallel:
+                  branches:
+                    first: [ { id: wait, await: { event: go, key: k, consume: exclusive } } ]
+                    second: [ { id: wait, await: { event: go, key: k, consume: broadcast } } ]
+                    third: [ { id: wait, await: { event: go, key: k, consume: broadcast, match: event.n > 1 } } ]
+            """)
+        let run = try await cluster.submit("both")
+        let session = try await cluster.register()
+        _ = try await cluster.text("select skein.emit('go', '{\"n\": 1}', 'k')::text")
+        try await cluster.work(session)
+        let taken = try await cluster.texts("select path from skein.event_delivery where is_consumed order by path")
+        #expect(taken == ["all.first.wait", "all.second.wait"])
+        let states = try await cluster.texts("select status from skein.event_overview")
+        #expect(states == ["consumed"])
+        try await cluster.expectClean()
+        _ = try await cluster.text("select skein.emit('go', '{\"n\": 2}', 'k')::text")
+        try await cluster.work(session)
+        let status = try await cluster.status(of: run)
+        #expect(status == "succeeded")
+        try await cluster.expectClean()
+    }
+
+    @Test("a wait that is set again knows what is on its way to it")
+    func onItsWay() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(
+            """
+            workflow: twice
+            steps:
+              - id: all
+                parallel:
+                  branches:
+                    first: [ { id: wait, await: hello } ]
+                    second:
+                      - id: machine
+                        do:
+                          states:
+                            initial: early
+                            early: { on: { go: { to: done } }, after: { 1h: { to: late } } }
+                            late: { on: { go: { to: done } } }
+                            done: { final: true }
+            """)
+        let run = try await cluster.submit("twice")
+        try await cluster.fold()
+        try await cluster.match()
+        _ = try await cluster.text("select skein.signal('\(run)', 'hello')::text")
+        try await cluster.match()
+        _ = try await cluster.text("select skein.signal('\(run)', 'go')::text")
+        try await cluster.match()
+        let told = try await cluster.count("select count(*) from skein.inbox where kind = 'event'")
+        #expect(told == 2)
+        // The fold takes one of the two, and the timer that makes the machine wait anew.
+        try await cluster.travel(by: .seconds(3601))
+        _ = try await cluster.store.fold(upTo: 1, on: cluster.connection)
+        let left = try await cluster.count("select count(*) from skein.inbox where kind = 'event'")
+        #expect(left == 1)
+        try await cluster.work(try await cluster.register())
+        let status = try await cluster.status(of: run)
+        #expect(status == "succeeded")
+        let states = try await cluster.texts("select status from skein.event_overview order by event_id")
+        #expect(states == ["consumed", "consumed"])
+        try await cluster.expectClean()
+    }
 }

@@ -35,6 +35,23 @@ struct FailoverTests {
         await coordinator.close()
     }
 
+    @Test("a promoted standby that lags behind gives no session's number again: nobody keeps another's leases alive")
+    func sessionNumbers() async throws {
+        let cluster = try await Cluster.start()
+        let first = try await cluster.register()
+        // As on a standby that has not got the registration, and is promoted.
+        _ = try await cluster.connection.query("delete from skein.worker_session")
+        _ = try await cluster.connection.query("select setval(pg_get_serial_sequence('skein.worker_session', 'session_id'), 1, false)")
+        let timeline = try await cluster.count("select skein.timeline()::bigint")
+        try await cluster.connection.script(
+            "create or replace function skein.timeline() returns integer language sql stable as 'select \(timeline + 1)'")
+        let second = try await cluster.register()
+        #expect(first != second)
+        #expect(second.rawValue >> 40 == Int64(timeline + 1))
+        let revived = try await cluster.connection.query("select 1 from skein.heartbeat_v1($1, false)", [.int64(first.rawValue)]).count
+        #expect(revived == 0)
+    }
+
     @Test("after a new connection nothing is remembered, not even what a transaction from before it brings along")
     func framesAreForgotten() throws {
         let definition = WorkflowDefinition(name: "one", body: .steps([Step(id: "a", verb: .set(["n": 1]))]))

@@ -91,4 +91,52 @@ struct ChecksTests {
         #expect(results[1].isGood && !results[1].hasMore)
         #expect(results[2].failure?.sqlState == .undefinedTable && !results[2].isGood)
     }
+
+    @Test("a probe sees the violations among the runs of its sample only, writes nothing, and gives up when its time is over")
+    func probe() async throws {
+        let database = try await TestDatabase.create()
+        let connection = try await database.connect()
+        try await connection.script(InvariantTests.healthy + "; update skein.run set history_length = 3")
+        let gaps = try #require(EmbeddedSQL.checks.first { $0.name.hasPrefix("I28") })
+        func rows(_ first: String?, _ last: String?) async throws -> Int? {
+            try await Checks.probe(connection, check: gaps, of: CheckSample(first: first, last: last, rows: 10, timeout: .seconds(30)))?.rows.count
+        }
+        #expect(try await rows(nil, nil) == 1)
+        #expect(try await rows(InvariantTests.live, InvariantTests.live) == 1)
+        #expect(try await rows(InvariantTests.ended, nil) == 0)
+        #expect(try await rows(nil, "01890000-0000-7000-8000-000000000000") == 0)
+        let writing = SQLFile(name: "I99_w.sql", text: "-- I99: w\n-- proves: p\n-- remedy: r\nselect nextval('skein.fence_sequence')")
+        let sample = CheckSample(first: nil, last: nil, rows: 10, timeout: .milliseconds(50))
+        #expect(try await Checks.probe(connection, check: writing, of: sample)?.failure?.sqlState?.rawValue == "25006")
+        let slow = SQLFile(name: "I98_s.sql", text: "-- I98: s\n-- proves: p\n-- remedy: r\nselect 1 where pg_sleep(30) is null")
+        #expect(try await Checks.probe(connection, check: slow, of: sample)?.isUnfinished == true)
+        // Nothing of a probe stays behind on the connection.
+        #expect(try await connection.query("select current_setting('skein.checked_from', true), current_setting('statement_timeout')")[0].text(1) == "0")
+        #expect(try await Checks.run(connection, checks: [gaps])[0].rows.count == 1)
+    }
+
+    @Test("only one probe is under way in a database")
+    func oneProbe() async throws {
+        let database = try await TestDatabase.create()
+        let (first, second) = (try await database.connect(), try await database.connect())
+        let check = EmbeddedSQL.checks[0]
+        let sample = CheckSample(first: nil, last: nil, rows: 10, timeout: .seconds(30))
+        try await first.script("begin; select pg_advisory_xact_lock(x'0A07'::integer, 0)")
+        #expect(try await Checks.probe(second, check: check, of: sample) == nil)
+        try await first.script("rollback")
+        #expect(try await Checks.probe(second, check: check, of: sample)?.isGood == true)
+    }
+
+    @Test("the parts of a walk through the runs follow each other")
+    func walk() async throws {
+        let database = try await TestDatabase.create()
+        let connection = try await database.connect()
+        try await connection.script(InvariantTests.healthy)
+        let row = try await connection.query(
+            """
+            select skein.checked_runs_v1('00000000-0000-0000-0000-000000000000', 1)::text, skein.checked_runs_v1($1::uuid, 2)::text,
+                   skein.checked_runs_v1($1::uuid, 3)::text, skein.newest_runs_v1(1)::text, skein.newest_runs_v1(3)::text
+            """, [.text(InvariantTests.live)])[0]
+        #expect((0..<5).map { row.textOrNull($0) } == [InvariantTests.live, InvariantTests.ended, nil, InvariantTests.ended, nil])
+    }
 }

@@ -37,6 +37,7 @@ struct InvariantTests {
         insert into skein.attempt (run_id, path, attempt, fence, seq, namespace_id, session_id, status, claimed_at, settled_at)
         """
     private static let event = "insert into skein.event (namespace_id, name, run_id, data, expires_at, state) values (1, 'paid', '\(live)', '{}', 'infinity',"
+    private static let key = "insert into skein.api_key (namespace_id, name, key_hash) values (1, 'k', sha256('sk_0123456789abcdefghijklmnop'))"
     private static let task = "insert into skein.task (run_id, path, namespace_id, queue_id, version_id, step_index, ready_at, input)"
 
     /// The file of the check, and what breaks its invariant.
@@ -94,7 +95,18 @@ struct InvariantTests {
         Violation(
             "I12_failed_attempts_have_successors",
             "\(attempt) values ('\(live)', 'b', 1, 20, 3, 1, 1, 'failed', clock_timestamp(), clock_timestamp())"),
+        Violation(
+            "I13_dead_letters_are_kept",
+            "update skein.workflow_version set definition = '{\"workflow\":\"pair\",\"onSuccess\":[{\"workflow\":\"x\"},{\"workflow\":\"y\",\"if\":\"${ true }\"}]}'"),
+        Violation(
+            "I13_dead_letters_are_kept",
+            """
+            insert into skein.dead_letter (namespace_id, kind, run_id, path, workflow, failure)
+            values (1, 'chain', skein.new_run_id(), 'onSuccess[0]', 'x', '{}')
+            """),
         Violation("I15_attempts_within_policy", "update skein.task set losses = 6"),
+        Violation("I15_attempts_within_policy", "update skein.task set attempt = 2"),
+        Violation("I15_attempts_within_policy", "update skein.step set losses = 7"),
         Violation("I18_timers_fire", "update skein.task set state = 'waiting'"),
         Violation(
             "I18_timers_fire",
@@ -115,10 +127,53 @@ struct InvariantTests {
         Violation(
             "I19_events_are_taken_once",
             "\(event) 'buffered'); insert into skein.wait (run_id, path, namespace_id, names, since) values ('\(live)', 'c', 1, '{paid}', clock_timestamp())"),
+        Violation(
+            "I20_events_count_once",
+            "\(event) 'consumed'); update skein.event set source = 'shop', source_id = '7'"),
+        Violation(
+            "I20_events_count_once",
+            """
+            select skein.emit('paid', '{}', p_source => 'shop', p_id => '7');
+            insert into skein.event (namespace_id, name, source, source_id, data, expires_at)
+            values (1, 'paid', 'shop', '7', '{}', 'infinity')
+            """),
         Violation("I28_history_without_gaps", "update skein.run set history_length = 3"),
         Violation("I28_history_without_gaps", "update skein.step set seq = 2 where run_id = '\(ended)' and path = 'b'"),
         Violation("I29_state_follows_from_history", "update skein.run set live = 2"),
+        Violation(
+            "I29_state_follows_from_history",
+            "insert into skein.live_step (run_id, path, namespace_id, step_index, kind, unmet) values ('\(live)', 'b', 1, 1, 'pending', 1)"),
         Violation("I30_namespaces", "insert into skein.namespace (name) values ('other'); update skein.task set namespace_id = 2"),
+        Violation(
+            "I31_no_secret_in_rows",
+            "\(key); update skein.step set output = '{\"note\": \"use sk_0123456789abcdefghijklmnop\"}' where run_id = '\(ended)' and path = 'a'"),
+        Violation("I31_no_secret_in_rows", "\(key); \(event) 'consumed'); update skein.event set data = '\"sk_0123456789abcdefghijklmnop\"'"),
+        Violation("I31_no_secret_in_rows", "\(key); update skein.workflow_version set source = 'token: sk_0123456789abcdefghijklmnop'"),
+        Violation("I31_no_secret_in_rows", "\(key); update skein.api_key set name = 'sk_0123456789abcdefghijklmnop'"),
+        Violation("I31_no_secret_in_rows", "\(key); update skein.api_key set key_hash = 'sk_0123456789abcdefghijklmnop'"),
+        Violation("I32_orders_leave_their_record", "update skein.run set paused_at = clock_timestamp(), paused_by = run_id"),
+        Violation(
+            "I32_orders_leave_their_record",
+            "insert into skein.run_event (run_id, seq, namespace_id, kind, at) values ('\(live)', 9, 1, 'paused', clock_timestamp())"),
+        Violation("I32_orders_leave_their_record", "update skein.run set cancel_requested_at = clock_timestamp()"),
+        Violation("I32_orders_leave_their_record", "update skein.ended_run set status = 'cancelled', cancel_reason = 'by hand'"),
+        Violation(
+            "I34_failovers_void_leases",
+            "insert into skein.cluster_epoch (system_identifier, timeline) select (pg_control_system()).system_identifier, 7"),
+        Violation(
+            "I34_failovers_void_leases",
+            """
+            update skein.task set state = 'leased', session_id = (select max(session_id) from skein.worker_session),
+                                  fence = (9::bigint << 40) + 20, claimed_at = clock_timestamp() - interval '2 minutes'
+            """),
+        Violation(
+            "I34_failovers_void_leases",
+            """
+            update skein.task set state = 'leased', session_id = (select max(session_id) from skein.worker_session), fence = 20,
+                                  claimed_at = clock_timestamp() - interval '1 hour';
+            update skein.worker_session set dead_at = clock_timestamp();
+            update skein.cluster_epoch set since = clock_timestamp() - interval '1 hour'
+            """),
         Violation("I35_nothing_is_stuck", "delete from skein.task"),
         Violation(
             "I36_leases_have_living_owners",
@@ -127,10 +182,19 @@ struct InvariantTests {
             update skein.worker_session set dead_at = clock_timestamp() - interval '2 minutes'
             """),
         Violation(
-            "L02_outcomes_are_folded",
+            "L02_what_is_due_is_folded",
             """
             update skein.task set state = 'settled', session_id = (select max(session_id) from skein.worker_session), fence = 20, claimed_at = clock_timestamp(), outcome = 'succeeded',
                                   settled_at = clock_timestamp() - interval '2 minutes'
+            """),
+        Violation(
+            "L02_what_is_due_is_folded",
+            "insert into skein.inbox (run_id, namespace_id, kind, at) values ('\(live)', 1, 'cancel', clock_timestamp() - interval '2 minutes')"),
+        Violation(
+            "L02_what_is_due_is_folded",
+            """
+            insert into skein.timer (run_id, path, kind, namespace_id, due_at)
+            values ('\(live)', '', 'deadline', 1, clock_timestamp() - interval '2 minutes')
             """),
     ]
 

@@ -23,8 +23,12 @@ struct SimulatorTests {
     }
 
     // What they have found: frames that outlived a failover (75, 79, 564), a claim that passed a changed timeline (377), loops and endings
-    // that the engine forgot or asked for for ever (1603, 2321, 2977), a circle that was none (2321), timers and keys after a failover.
-    static let formerFailures: [UInt64] = [75, 79, 377, 564, 1603, 2174, 2321, 2560, 2977]
+    // that the engine forgot or asked for for ever (1603, 2321, 2977), a circle that was none (2321), timers and keys after a failover,
+    // promotions that a reaper did not see (4487 and those after it), events that were overlooked, or decided by another wait (685 to 982).
+    static let formerFailures: [UInt64] = [
+        75, 79, 377, 564, 1603, 2174, 2321, 2560, 2977, 8521, 14985, 25793, 4487, 5300, 16646, 18805, 24661, 25047, 36686, 685, 783, 982, 1752,
+        4096, 4315,
+    ]
 
     @Test("stories that have found something before find nothing any more", arguments: formerFailures)
     func staysMended(seed: UInt64) { expectNothing(Simulator.play(Settings(seed: seed))) }
@@ -49,7 +53,7 @@ struct SimulatorTests {
         let reports = (0..<100 as Range<UInt64>).map { Simulator.play(Settings(seed: $0)) }
         #expect(reports.reduce(0) { $0 + $1.faults } > 1000)
         #expect(reports.reduce(0) { $0 + $1.steps } > 1500)
-        #expect(Set(reports.map(\.turns)).count > 90)
+        #expect(Set(reports.map { [$0.turns, $0.commits, $0.steps] }).count > 90)
     }
 
     // `deploy/prove simulate` looks for each. Here it is shown by the story that is known to show it.

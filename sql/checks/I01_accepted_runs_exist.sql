@@ -6,5 +6,6 @@ select h.run_id, h.known_from
         union select run_id, 'attempt' from skein.attempt
         union select run_id, 'event' from skein.run_event
         union select run_id, 'order' from skein.inbox) h
- where not exists (select from skein.run r where r.run_id = h.run_id)
+ where skein.is_checked_v1(h.run_id)
+   and not exists (select from skein.run r where r.run_id = h.run_id)
    and not exists (select from skein.ended_run e where e.run_id = h.run_id);

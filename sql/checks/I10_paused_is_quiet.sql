@@ -4,7 +4,7 @@
 -- remedy: report it; a claim got past the hold
 with pause as (
   select run_id, at as paused_at, lead(at, 1, 'infinity') over (partition by run_id order by seq) as until, kind
-    from skein.run_event where kind in ('paused', 'resumed', 'cancel_requested')),
+    from skein.run_event where skein.is_checked_v1(run_id) and kind in ('paused', 'resumed', 'cancel_requested')),
 claimed as (
   select run_id, path, coalesce(claimed_at, started_at) as claimed_at from skein.step where session_id is not null
   union all select run_id, path, claimed_at from skein.attempt
@@ -15,4 +15,4 @@ select p.run_id, c.path, c.claimed_at, p.paused_at, 'claimed while paused' as pr
 union all
 select r.run_id, t.path, null, r.paused_at, 'could be claimed'
   from skein.run r join skein.task t using (run_id)
- where r.paused_at is not null and t.state = 'ready' and not t.held;
+ where skein.is_checked_v1(r.run_id) and r.paused_at is not null and t.state = 'ready' and not t.held;

@@ -3,5 +3,5 @@
 -- remedy: report it; a claim got past the hold
 select r.run_id, t.path, t.claimed_at, r.cancel_requested_at
   from skein.run r join skein.task t using (run_id)
- where r.cancel_requested_at is not null
+ where skein.is_checked_v1(r.run_id) and r.cancel_requested_at is not null
    and (t.claimed_at > r.cancel_requested_at + interval '1 second' or (t.state = 'ready' and not t.held));

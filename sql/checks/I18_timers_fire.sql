@@ -3,17 +3,17 @@
 -- remedy: report it; a missing timer can be made again with due_at = now
 select t.run_id, t.path, 'no timer' as problem
   from skein.task t
- where t.state = 'waiting' and not exists (select from skein.timer m where m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff')
+ where skein.is_checked_v1(t.run_id) and t.state = 'waiting' and not exists (select from skein.timer m where m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff')
 union all
 select l.run_id, l.path, 'no timer'
   from skein.live_step l
- where l.kind = 'sleep' and not exists (select from skein.timer m where m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep')
+ where skein.is_checked_v1(l.run_id) and l.kind = 'sleep' and not exists (select from skein.timer m where m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep')
 union all
 select m.run_id, m.path, 'nothing to wake'
   from skein.timer m
- where m.kind = 'backoff' and not exists (select from skein.task t where t.run_id = m.run_id and t.path = m.path and t.state = 'waiting')
+ where skein.is_checked_v1(m.run_id) and m.kind = 'backoff' and not exists (select from skein.task t where t.run_id = m.run_id and t.path = m.path and t.state = 'waiting')
 union all
 select m.run_id, m.path, 'nothing to wake'
   from skein.timer m
- where m.kind in ('sleep', 'every', 'join_deadline', 'await_timeout')
+ where skein.is_checked_v1(m.run_id) and m.kind in ('sleep', 'every', 'join_deadline', 'await_timeout')
    and not exists (select from skein.live_step l where l.run_id = m.run_id and l.path = m.path);

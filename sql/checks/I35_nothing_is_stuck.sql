@@ -4,7 +4,7 @@
 -- remedy: report it with the run's history_overview; `skein run cancel` ends it
 select r.run_id, r.submitted_at, r.revision
   from skein.run r
- where r.quarantined_at is null and r.paused_at is null
+ where skein.is_checked_v1(r.run_id) and r.quarantined_at is null and r.paused_at is null
    and not exists (select from skein.task t where t.run_id = r.run_id)
    and not exists (select from skein.inbox i where i.run_id = r.run_id)
    and not exists (select from skein.timer m where m.run_id = r.run_id and m.kind <> 'deadline')

@@ -187,6 +187,13 @@ begin
                       and not exists (select from skein.event_delivery d
                                        where d.event_id = e.event_id and d.run_id = k.run_id and d.path = k.path))
        and not exists (select from skein.inbox i where i.run_id = k.run_id and i.path = k.path and i.kind = 'event');
+    insert into skein.match (namespace_id, run_id)
+    select distinct w.namespace_id, w.run_id from skein.wait w
+     where w.run_id = any (v_locked)
+       and exists (select from skein.event e where e.run_id = w.run_id and e.state = 'buffered' and (w.names is null or e.name = any (w.names))
+                      and not exists (select from skein.event_delivery d
+                                       where d.event_id = e.event_id and d.run_id = w.run_id and d.path = w.path))
+       and not exists (select from skein.inbox i where i.run_id = w.run_id and i.path = w.path and i.kind = 'event');
   end if;
 end
 $$;

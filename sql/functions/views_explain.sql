@@ -159,6 +159,15 @@ begin
     union all
     select null, 'running', 'more', 'and ' || max(o.total) - p_limit || ' more', null, null, null
       from ordered o having max(o.total) > p_limit;
+  -- I35 of the checks.
+  if not found and v_run.quarantined_at is null and v_run.paused_at is null
+     and not exists (select from skein.task t where t.run_id = p_run_id) and not exists (select from skein.inbox i where i.run_id = p_run_id)
+     and not exists (select from skein.timer m where m.run_id = p_run_id and m.kind <> 'deadline')
+     and not exists (select from skein.wait w where w.run_id = p_run_id)
+     and not exists (select from skein.run c where c.parent_run_id = p_run_id and c.is_awaited) then
+    return query select null::text, 'running', 'stuck', 'nothing is left that could move it: its rows contradict each other',
+                        'report it with `skein run trace ' || p_run_id || '`; `skein run cancel ' || p_run_id || '` ends it', null::timestamptz, null::timestamptz;
+  end if;
 end
 $$;
 

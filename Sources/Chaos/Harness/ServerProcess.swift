@@ -76,6 +76,13 @@ package final class ServerProcess: Sendable {
     package var isRunning: Bool { current.withLock { $0?.process.isRunning ?? false } }
     package var processID: Int32? { current.withLock { $0?.process.processIdentifier } }
 
+    /// Memory that it has in RAM.
+    package var residentMebibytes: Int {
+        let status = processID.flatMap { try? String(contentsOfFile: "/proc/\($0)/status", encoding: .utf8) } ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+        return (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) / 1024
+    }
+
     package func send(_ signal: Int32) {
         if let life = current.withLock({ $0 }), life.process.isRunning { kill(life.process.processIdentifier, signal) }
     }

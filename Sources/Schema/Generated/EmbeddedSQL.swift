@@ -573,6 +573,47 @@ create table skein.low_water (
     /// The functions of the hot path, in the order of their names.
     public static let functions: [SQLFile] = [
         SQLFile(
+            name: "checks.sql",
+            text: #"""
+-- What the checks of sql/checks look at: everything, or in the coordinator's probe a part of the runs.
+
+-- Whether a run is among those that are checked: all, unless skein.checked_from and skein.checked_to (ids, both included) are set. In SQL
+-- and without settings of its own, so that it becomes a condition on the index of the runs' ids.
+create or replace function skein.is_checked_v1(p_run_id uuid) returns boolean
+language sql stable parallel safe as $$
+  select p_run_id >= coalesce(nullif(current_setting('skein.checked_from', true), ''), '00000000-0000-0000-0000-000000000000')::uuid
+     and p_run_id <= coalesce(nullif(current_setting('skein.checked_to', true), ''), 'ffffffff-ffff-ffff-ffff-ffffffffffff')::uuid
+$$;
+
+-- How much of a table is looked at whose rows are not found by a run's id, in percent: all, unless skein.checked_rows says how many rows.
+create or replace function skein.checked_percent_v1(p_table regclass) returns real
+language sql stable parallel safe as $$
+  select coalesce(least(100, 100 * nullif(current_setting('skein.checked_rows', true), '')::real
+                             / greatest((select c.reltuples from pg_catalog.pg_class c where c.oid = p_table), 1)), 100)::real
+$$;
+
+-- The last of the p_count runs, live and ended, from p_from on; null when there are not so many.
+create or replace function skein.checked_runs_v1(p_from uuid, p_count integer) returns uuid
+language sql stable as $$
+  select run_id
+    from ((select run_id from skein.run where run_id >= p_from order by run_id limit p_count)
+          union all
+          (select run_id from skein.ended_run where run_id >= p_from order by run_id limit p_count)) as runs
+   order by run_id offset p_count - 1 limit 1
+$$;
+
+-- The first of the p_count newest runs, live and ended; null when there are not so many.
+create or replace function skein.newest_runs_v1(p_count integer) returns uuid
+language sql stable as $$
+  select run_id
+    from ((select run_id from skein.run order by run_id desc limit p_count)
+          union all
+          (select run_id from skein.ended_run order by run_id desc limit p_count)) as runs
+   order by run_id desc offset p_count - 1 limit 1
+$$;
+
+"""#),
+        SQLFile(
             name: "claim.sql",
             text: ##"""
 -- Claim and settle: what workers do with the queue. Bounded, set-wise, and without any run lock.
@@ -922,6 +963,13 @@ begin
                       and not exists (select from skein.event_delivery d
                                        where d.event_id = e.event_id and d.run_id = k.run_id and d.path = k.path))
        and not exists (select from skein.inbox i where i.run_id = k.run_id and i.path = k.path and i.kind = 'event');
+    insert into skein.match (namespace_id, run_id)
+    select distinct w.namespace_id, w.run_id from skein.wait w
+     where w.run_id = any (v_locked)
+       and exists (select from skein.event e where e.run_id = w.run_id and e.state = 'buffered' and (w.names is null or e.name = any (w.names))
+                      and not exists (select from skein.event_delivery d
+                                       where d.event_id = e.event_id and d.run_id = w.run_id and d.path = w.path))
+       and not exists (select from skein.inbox i where i.run_id = w.run_id and i.path = w.path and i.kind = 'event');
   end if;
 end
 $$;
@@ -2342,6 +2390,15 @@ begin
     union all
     select null, 'running', 'more', 'and ' || max(o.total) - p_limit || ' more', null, null, null
       from ordered o having max(o.total) > p_limit;
+  -- I35 of the checks.
+  if not found and v_run.quarantined_at is null and v_run.paused_at is null
+     and not exists (select from skein.task t where t.run_id = p_run_id) and not exists (select from skein.inbox i where i.run_id = p_run_id)
+     and not exists (select from skein.timer m where m.run_id = p_run_id and m.kind <> 'deadline')
+     and not exists (select from skein.wait w where w.run_id = p_run_id)
+     and not exists (select from skein.run c where c.parent_run_id = p_run_id and c.is_awaited) then
+    return query select null::text, 'running', 'stuck', 'nothing is left that could move it: its rows contradict each other',
+                        'report it with `skein run trace ' || p_run_id || '`; `skein run cancel ' || p_run_id || '` ends it', null::timestamptz, null::timestamptz;
+  end if;
 end
 $$;
 
@@ -2487,7 +2544,8 @@ select h.run_id, h.known_from
         union select run_id, 'attempt' from skein.attempt
         union select run_id, 'event' from skein.run_event
         union select run_id, 'order' from skein.inbox) h
- where not exists (select from skein.run r where r.run_id = h.run_id)
+ where skein.is_checked_v1(h.run_id)
+   and not exists (select from skein.run r where r.run_id = h.run_id)
    and not exists (select from skein.ended_run e where e.run_id = h.run_id);
 
 """#),
@@ -2497,7 +2555,7 @@ select h.run_id, h.known_from
 -- I2: a run has at most one ending
 -- proves: no run is both live and ended, so its ending is the only one and nothing can change it
 -- remedy: report it; the ended row is the truth, the live row and its work must go
-select r.run_id, e.status, e.ended_at from skein.run r join skein.ended_run e using (run_id);
+select r.run_id, e.status, e.ended_at from skein.run r join skein.ended_run e using (run_id) where skein.is_checked_v1(r.run_id);
 
 """#),
         SQLFile(
@@ -2507,7 +2565,7 @@ select r.run_id, e.status, e.ended_at from skein.run r join skein.ended_run e us
 -- proves: whoever submitted with an idempotency key was given the id of a run that was accepted; runs of dropped weeks aside
 -- remedy: report it; remove the key row so that the client's next submit makes a run
 select k.namespace_id, encode(k.key_hash, 'hex') as key_hash, k.run_id
-  from skein.run_key k
+  from skein.run_key k tablesample system (skein.checked_percent_v1('skein.run_key'))
  where not exists (select from skein.run r where r.run_id = k.run_id)
    and not exists (select from skein.ended_run e where e.run_id = k.run_id)
    and to_regclass('skein.ended_run_' || skein.history_week_v1(k.run_id)) is not null;
@@ -2519,9 +2577,9 @@ select k.namespace_id, encode(k.key_hash, 'hex') as key_hash, k.run_id
 -- I4: a step that settled is not live any more
 -- proves: at most one committed result per step path (the primary key of skein.step), and none while the step is still being worked on
 -- remedy: report it; the settled row is the truth, the live row must go
-select s.run_id, s.path, s.status::text, 'task' as live_as from skein.step s join skein.task t using (run_id, path)
+select s.run_id, s.path, s.status::text, 'task' as live_as from skein.step s join skein.task t using (run_id, path) where skein.is_checked_v1(t.run_id)
 union all
-select s.run_id, s.path, s.status::text, 'live step' from skein.step s join skein.live_step l using (run_id, path);
+select s.run_id, s.path, s.status::text, 'live step' from skein.step s join skein.live_step l using (run_id, path) where skein.is_checked_v1(l.run_id);
 
 """#),
         SQLFile(
@@ -2532,7 +2590,7 @@ select s.run_id, s.path, s.status::text, 'live step' from skein.step s join skei
 -- remedy: report it with the rows; the result may be a zombie's
 select s.run_id, s.path, s.fence, max(a.fence) as later_fence
   from skein.step s join skein.attempt a using (run_id, path)
- where s.fence is not null
+ where s.fence is not null and skein.is_checked_v1(a.run_id)
  group by s.run_id, s.path, s.fence
 having max(a.fence) > s.fence;
 
@@ -2544,14 +2602,14 @@ having max(a.fence) > s.fence;
 -- proves: no attempt that was given up settled its step all the same, and no dead session began one (with a second for statements in flight)
 -- remedy: report it with the rows; the result may be a zombie's
 select s.run_id, s.path, s.fence, a.status::text as also_recorded_as
-  from skein.step s join skein.attempt a using (run_id, path, fence)
+  from skein.step s join skein.attempt a using (run_id, path, fence) where skein.is_checked_v1(a.run_id)
 union all
 select b.run_id, b.path, b.fence, 'begun by a dead session'
   from (select run_id, path, fence, session_id, coalesce(claimed_at, started_at) as claimed_at from skein.step where session_id is not null
         union all select run_id, path, fence, session_id, claimed_at from skein.attempt
         union all select run_id, path, fence, session_id, claimed_at from skein.task where state = 'leased') b
   join skein.worker_session w using (session_id)
- where b.claimed_at > w.dead_at + interval '1 second';
+ where skein.is_checked_v1(b.run_id) and b.claimed_at > w.dead_at + interval '1 second';
 
 """#),
         SQLFile(
@@ -2571,7 +2629,7 @@ select s.run_id, s.path, n.needs, s.fence, d.fence as needs_fence
  cross join lateral unnest(v.needs) as n (needs)
   -- The step of that id in the same instance of the block.
   left join skein.step d on d.run_id = s.run_id and d.path = regexp_replace(s.path, '[^.]*$', n.needs) collate "C"
- where d.run_id is null or d.seq > s.seq or d.fence > s.fence;
+ where skein.is_checked_v1(r.run_id) and (d.run_id is null or d.seq > s.seq or d.fence > s.fence);
 
 """#),
         SQLFile(
@@ -2584,7 +2642,7 @@ select s.run_id, s.path, s.status
   from skein.step s
   join (select run_id, version_id from skein.run union all select run_id, version_id from skein.ended_run) r using (run_id)
   join skein.version_step v on v.version_id = r.version_id and v.step_index = s.step_index
- where v.verb = 'agent' and s.fence is null
+ where skein.is_checked_v1(s.run_id) and v.verb = 'agent' and s.fence is null
    -- Where an error was caught, the result is the catch block's.
    and ((s.status = 'succeeded' and not exists (select from skein.step c where c.run_id = s.run_id and c.path = s.path || '/catch' collate "C"))
         or (s.status = 'failed' and s.attempt > 0
@@ -2597,13 +2655,13 @@ select s.run_id, s.path, s.status
 -- I9: nothing of an ended run is live
 -- proves: no step of an ended run, or of a run that never was, can start
 -- remedy: report it; delete the rows, their run is over
-select t.run_id, t.path, 'task' as kind from skein.task t where not exists (select from skein.run r where r.run_id = t.run_id)
+select t.run_id, t.path, 'task' as kind from skein.task t where skein.is_checked_v1(t.run_id) and not exists (select from skein.run r where r.run_id = t.run_id)
 union all
-select l.run_id, l.path, 'live step' from skein.live_step l where not exists (select from skein.run r where r.run_id = l.run_id)
+select l.run_id, l.path, 'live step' from skein.live_step l where skein.is_checked_v1(l.run_id) and not exists (select from skein.run r where r.run_id = l.run_id)
 union all
-select m.run_id, m.path, 'timer' from skein.timer m where not exists (select from skein.run r where r.run_id = m.run_id)
+select m.run_id, m.path, 'timer' from skein.timer m where skein.is_checked_v1(m.run_id) and not exists (select from skein.run r where r.run_id = m.run_id)
 union all
-select w.run_id, w.path, 'wait' from skein.wait w where not exists (select from skein.run r where r.run_id = w.run_id);
+select w.run_id, w.path, 'wait' from skein.wait w where skein.is_checked_v1(w.run_id) and not exists (select from skein.run r where r.run_id = w.run_id);
 
 """#),
         SQLFile(
@@ -2615,7 +2673,7 @@ select w.run_id, w.path, 'wait' from skein.wait w where not exists (select from 
 -- remedy: report it; a claim got past the hold
 with pause as (
   select run_id, at as paused_at, lead(at, 1, 'infinity') over (partition by run_id order by seq) as until, kind
-    from skein.run_event where kind in ('paused', 'resumed', 'cancel_requested')),
+    from skein.run_event where skein.is_checked_v1(run_id) and kind in ('paused', 'resumed', 'cancel_requested')),
 claimed as (
   select run_id, path, coalesce(claimed_at, started_at) as claimed_at from skein.step where session_id is not null
   union all select run_id, path, claimed_at from skein.attempt
@@ -2626,7 +2684,7 @@ select p.run_id, c.path, c.claimed_at, p.paused_at, 'claimed while paused' as pr
 union all
 select r.run_id, t.path, null, r.paused_at, 'could be claimed'
   from skein.run r join skein.task t using (run_id)
- where r.paused_at is not null and t.state = 'ready' and not t.held;
+ where skein.is_checked_v1(r.run_id) and r.paused_at is not null and t.state = 'ready' and not t.held;
 
 """#),
         SQLFile(
@@ -2637,7 +2695,7 @@ select r.run_id, t.path, null, r.paused_at, 'could be claimed'
 -- remedy: report it; a claim got past the hold
 select r.run_id, t.path, t.claimed_at, r.cancel_requested_at
   from skein.run r join skein.task t using (run_id)
- where r.cancel_requested_at is not null
+ where skein.is_checked_v1(r.run_id) and r.cancel_requested_at is not null
    and (t.claimed_at > r.cancel_requested_at + interval '1 second' or (t.state = 'ready' and not t.held));
 
 """#),
@@ -2649,24 +2707,69 @@ select r.run_id, t.path, t.claimed_at, r.cancel_requested_at
 -- remedy: report it with the run's history_overview; the step is lost
 select a.run_id, a.path, a.attempt, a.status::text, 'no successor' as problem
   from skein.attempt a
- where not exists (select from skein.task t where t.run_id = a.run_id and t.path = a.path)
+ where skein.is_checked_v1(a.run_id)
+   and not exists (select from skein.task t where t.run_id = a.run_id and t.path = a.path)
    and not exists (select from skein.step s where s.run_id = a.run_id and s.path = a.path)
 union all
 select a.run_id, a.path, a.attempt, a.status::text, 'counted twice'
   from skein.attempt a
   join skein.task t using (run_id, path)
- where a.status in ('failed', 'timed_out') and not a.discarded and t.attempt <= a.attempt;
+ where skein.is_checked_v1(a.run_id) and a.status in ('failed', 'timed_out') and not a.discarded and t.attempt <= a.attempt;
+
+"""#),
+        SQLFile(
+            name: "I13_dead_letters_are_kept.sql",
+            text: #"""
+-- I13: what could not be started is kept
+-- proves: each workflow that follows an ended run without a condition was started or is a dead letter, and every letter is that of a run
+-- remedy: report it with the rows; start what is missing by hand (`skein run start`), with the ended run's output
+with followers as (
+  select e.run_id, v.definition::json -> (case e.status when 'succeeded' then 'onSuccess' when 'cancelled' then 'onCancel' else 'onFailure' end)
+         as chains
+    from skein.ended_run e
+    join skein.workflow_version v using (version_id)
+   where skein.is_checked_v1(e.run_id) and v.definition like '%"workflow"%"workflow"%'
+     and to_regclass('skein.ended_run_' || to_char(e.ended_at at time zone 'UTC', 'IYYY"w"IW')) is not null)
+select f.run_id, l.unconditional as expected, l.started + l.letters as found, null as letter
+  from followers f
+ cross join lateral (
+   select (select count(*) from json_array_elements(f.chains) as c (chain) where c.chain -> 'if' is null) as unconditional,
+          (select count(*) from skein.run r where r.source_run_id = f.run_id)
+            + (select count(*) from skein.ended_run r where r.source_run_id = f.run_id) as started,
+          (select count(*) from skein.dead_letter d where d.run_id = f.run_id and d.kind = 'chain') as letters) as l
+ where f.chains is not null and l.started + l.letters < l.unconditional
+union all
+select d.run_id, null, null, d.letter_id || ' of ' || d.path
+  from skein.dead_letter d
+ where skein.is_checked_v1(d.run_id)
+   and not exists (select from skein.run r where r.run_id = d.run_id)
+   and not exists (select from skein.ended_run e where e.run_id = d.run_id)
+   and to_regclass('skein.ended_run_' || skein.history_week_v1(d.run_id)) is not null;
 
 """#),
         SQLFile(
             name: "I15_attempts_within_policy.sql",
             text: #"""
--- I15: losses stay within their cap
--- proves: a step whose workers keep dying ends as poison instead of being tried for ever
--- remedy: report it
-select run_id, path, losses from skein.task where losses > 5
+-- I15: attempts stay within the policy, and losses within their cap
+-- proves: a step that fails is not tried more often than all retry policies of its workflow allow together, and one whose workers keep
+-- dying ends as poison instead of being tried for ever
+-- remedy: report it; `skein run cancel` ends a run that tries for ever
+select l.run_id, l.path, l.losses, null::integer as attempts, null::numeric as allowed
+  from (select run_id, path, losses from skein.task where losses > 5
+        union all
+        select run_id, path, losses from skein.step where losses > 6) as l
+ where skein.is_checked_v1(l.run_id)
 union all
-select run_id, path, losses from skein.step where losses > 6;
+select s.run_id, s.path, null, s.attempt, p.allowed
+  from (select run_id, path, attempt from skein.task where attempt > 1
+        union all
+        select run_id, path, attempt from skein.step where attempt > 1) as s
+  join (select run_id, version_id from skein.run union all select run_id, version_id from skein.ended_run) as r using (run_id)
+  join skein.workflow_version v using (version_id)
+ cross join lateral (
+   select 1 + coalesce(sum(greatest(m::numeric, 1) - 1), 0) as allowed
+     from jsonb_path_query(v.definition::jsonb, '$.**.maxAttempts ? (@.type() == "number")') as m) as p
+ where skein.is_checked_v1(s.run_id) and s.attempt > p.allowed;
 
 """#),
         SQLFile(
@@ -2677,19 +2780,19 @@ select run_id, path, losses from skein.step where losses > 6;
 -- remedy: report it; a missing timer can be made again with due_at = now
 select t.run_id, t.path, 'no timer' as problem
   from skein.task t
- where t.state = 'waiting' and not exists (select from skein.timer m where m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff')
+ where skein.is_checked_v1(t.run_id) and t.state = 'waiting' and not exists (select from skein.timer m where m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff')
 union all
 select l.run_id, l.path, 'no timer'
   from skein.live_step l
- where l.kind = 'sleep' and not exists (select from skein.timer m where m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep')
+ where skein.is_checked_v1(l.run_id) and l.kind = 'sleep' and not exists (select from skein.timer m where m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep')
 union all
 select m.run_id, m.path, 'nothing to wake'
   from skein.timer m
- where m.kind = 'backoff' and not exists (select from skein.task t where t.run_id = m.run_id and t.path = m.path and t.state = 'waiting')
+ where skein.is_checked_v1(m.run_id) and m.kind = 'backoff' and not exists (select from skein.task t where t.run_id = m.run_id and t.path = m.path and t.state = 'waiting')
 union all
 select m.run_id, m.path, 'nothing to wake'
   from skein.timer m
- where m.kind in ('sleep', 'every', 'join_deadline', 'await_timeout')
+ where skein.is_checked_v1(m.run_id) and m.kind in ('sleep', 'every', 'join_deadline', 'await_timeout')
    and not exists (select from skein.live_step l where l.run_id = m.run_id and l.path = m.path);
 
 """#),
@@ -2723,6 +2826,24 @@ select e.event_id, e.name, e.state::text, 'overlooked by ' || w.run_id || ' ' ||
 
 """#),
         SQLFile(
+            name: "I20_events_count_once.sql",
+            text: #"""
+-- I20: an event that was sent again has one effect
+-- proves: as long as the id of an event at its source is remembered, it stands for that event and no other
+-- remedy: report it with the rows; the later event is a repetition and should not have been kept
+select e.event_id, e.name, e.source, e.source_id, k.event_id as remembered_as
+  from skein.event e tablesample system (skein.checked_percent_v1('skein.event'))
+  left join skein.event_key k
+    on k.namespace_id = e.namespace_id and k.source = coalesce(e.source, '')
+   and k.id_hash = sha256(convert_to(coalesce(e.run_id::text, '') || E'\n' || e.source_id, 'UTF8'))
+  left join skein.event o on o.event_id = k.event_id
+ where e.source_id is not null
+   and case when k.event_id is null then greatest(e.expires_at, e.at + interval '7 days') > clock_timestamp() + interval '1 minute'
+            -- A later event may have the id when the memory of the earlier one is over.
+            else k.event_id <> e.event_id and o.at < greatest(e.expires_at, e.at + interval '7 days') end;
+
+"""#),
+        SQLFile(
             name: "I28_history_without_gaps.sql",
             text: #"""
 -- I28: the history of a run has no gaps
@@ -2731,6 +2852,7 @@ select e.event_id, e.name, e.state::text, 'overlooked by ' || w.run_id || ' ' ||
 select r.run_id, r.history_length, count(h.seq) as rows, max(h.seq) as highest
   from (select run_id, history_length from skein.run union all select run_id, history_length from skein.ended_run) r
   join skein.history_overview h using (run_id)
+ where skein.is_checked_v1(r.run_id) and skein.is_checked_v1(h.run_id)
  group by r.run_id, r.history_length
 having count(h.seq) <> r.history_length or max(h.seq) <> r.history_length or count(distinct h.seq) <> count(h.seq);
 
@@ -2739,14 +2861,25 @@ having count(h.seq) <> r.history_length or max(h.seq) <> r.history_length or cou
             name: "I29_state_follows_from_history.sql",
             text: #"""
 -- I29: what a run is doing follows from what is recorded of it
--- proves: the count of live steps that a run goes by is the count of its live steps, so no step was lost or counted twice
+-- proves: the count of live steps that a run goes by is the count of its live steps, and what a step still waits for is what has not settled;
+-- so no step was lost or counted twice
 -- remedy: report it with the run's history_overview; the run may wait for a step that is over
-select r.run_id, r.live as counted, l.live as there
+select r.run_id, null as path, r.live as counted, l.live as there
   from skein.run r
  cross join lateral (
    select (select count(*) from skein.task t where t.run_id = r.run_id and t.path !~ '[.\[/]')
         + (select count(*) from skein.live_step s where s.run_id = r.run_id and s.path !~ '[.\[/]' and s.kind <> 'pending') as live) as l
- where r.live <> l.live;
+ where skein.is_checked_v1(r.run_id) and r.live <> l.live
+union all
+select l.run_id, l.path, l.unmet, n.unmet
+  from skein.live_step l
+  join skein.run r using (run_id)
+  join skein.version_step v on v.version_id = r.version_id and v.step_index = l.step_index
+ cross join lateral (
+   select count(*) as unmet from unnest(v.needs) as n (needs)
+    -- The step of that id in the same instance of the block.
+    where not exists (select from skein.step d where d.run_id = l.run_id and d.path = regexp_replace(l.path, '[^.]*$', n.needs) collate "C")) as n
+ where skein.is_checked_v1(l.run_id) and l.kind = 'pending' and l.unmet <> n.unmet;
 
 """#),
         SQLFile(
@@ -2756,19 +2889,104 @@ select r.run_id, r.live as counted, l.live as there
 -- proves: what belongs to one tenant never points at another's
 -- remedy: report it
 select t.run_id, t.path, 'task' as kind from skein.task t join skein.run r using (run_id)
- where t.namespace_id <> r.namespace_id
+ where skein.is_checked_v1(t.run_id) and t.namespace_id <> r.namespace_id
 union all
-select t.run_id, t.path, 'queue' from skein.task t join skein.queue q using (queue_id) where t.namespace_id <> q.namespace_id
+select t.run_id, t.path, 'queue' from skein.task t join skein.queue q using (queue_id) where skein.is_checked_v1(t.run_id) and t.namespace_id <> q.namespace_id
 union all
-select r.run_id, '', 'version' from skein.run r join skein.workflow_version v using (version_id) where r.namespace_id <> v.namespace_id
+select r.run_id, '', 'version' from skein.run r join skein.workflow_version v using (version_id) where skein.is_checked_v1(r.run_id) and r.namespace_id <> v.namespace_id
 union all
-select t.run_id, t.path, 'worker' from skein.task t join skein.worker_session s using (session_id) where t.namespace_id <> s.namespace_id
+select t.run_id, t.path, 'worker' from skein.task t join skein.worker_session s using (session_id) where skein.is_checked_v1(t.run_id) and t.namespace_id <> s.namespace_id
 union all
-select r.run_id, r.parent_path, 'parent' from skein.run r join skein.run p on p.run_id = r.parent_run_id where p.namespace_id <> r.namespace_id
+select r.run_id, r.parent_path, 'parent' from skein.run r join skein.run p on p.run_id = r.parent_run_id where skein.is_checked_v1(r.run_id) and p.namespace_id <> r.namespace_id
 union all
-select w.run_id, w.path, 'wait' from skein.wait w join skein.run r using (run_id) where w.namespace_id <> r.namespace_id
+select w.run_id, w.path, 'wait' from skein.wait w join skein.run r using (run_id) where skein.is_checked_v1(w.run_id) and w.namespace_id <> r.namespace_id
 union all
-select d.run_id, d.path, 'event' from skein.event_delivery d join skein.event e using (event_id) where d.namespace_id <> e.namespace_id;
+select d.run_id, d.path, 'event' from skein.event_delivery d join skein.event e using (event_id) where skein.is_checked_v1(d.run_id) and d.namespace_id <> e.namespace_id;
+
+"""#),
+        SQLFile(
+            name: "I31_no_secret_in_rows.sql",
+            text: #"""
+-- I31: no secret is in any row
+-- proves: of API keys there are hashes only, and no key that is valid stands in an input, a result, a label, an error, or a workflow file
+-- remedy: revoke the key (`skein key revoke NAME`) and make another one; whoever reads the table has it
+with texts as (
+  select run_id, '' as path, concat_ws(' ', input, labels) as text from skein.run
+  union all select run_id, '', concat_ws(' ', input, labels, output, failure) from skein.ended_run
+  union all select run_id, path, concat_ws(' ', input, output, failure, details) from skein.task
+  union all select run_id, path, concat_ws(' ', input, output, failure, details) from skein.step
+  union all select run_id, path, concat_ws(' ', output, failure, details) from skein.attempt
+  union all select run_id, coalesce(path, ''), body from skein.run_event),
+found as (
+  select run_id::text as place, path, text from texts where skein.is_checked_v1(run_id) and position('sk_' in text) > 0
+  union all
+  select 'event ' || event_id, name, data from skein.event tablesample system (skein.checked_percent_v1('skein.event')) where position('sk_' in data) > 0
+  union all
+  select 'workflow ' || name, 'v' || version, source from skein.workflow_version where position('sk_' in source) > 0
+  union all
+  select 'key', '', name from skein.api_key)
+select f.place, f.path, k.name as key
+  from found f
+ cross join lateral (select distinct m[1] as token from regexp_matches(f.text, '(sk_[A-Za-z0-9_-]{20,200})', 'g') as m) as t
+  join skein.api_key k on k.key_hash = sha256(convert_to(t.token, 'UTF8'))
+ where k.revoked_at is null
+union all
+select 'key', 'not a hash', name from skein.api_key where octet_length(key_hash) <> 32;
+
+"""#),
+        SQLFile(
+            name: "I32_orders_leave_their_record.sql",
+            text: #"""
+-- I32: every order has its record, in the same transaction
+-- proves: a run that stands paused says when and by whom in its history, one that was resumed, too, and no run is being cancelled, or was
+-- cancelled by somebody, without an order
+-- remedy: report it; somebody has changed the run's row by hand
+with last as (
+  select distinct on (run_id) run_id, kind, at from skein.run_event
+   where skein.is_checked_v1(run_id) and kind in ('paused', 'resumed') order by run_id, seq desc)
+select r.run_id, 'paused, and the history does not say so' as problem
+  from skein.run r left join last using (run_id)
+ where skein.is_checked_v1(r.run_id) and r.paused_at is not null and (last.kind is distinct from 'paused' or last.at < r.paused_at)
+union all
+select r.run_id, 'resumed, and the history does not say so'
+  from skein.run r join last using (run_id)
+ where r.paused_at is null and r.cancel_requested_at is null and last.kind = 'paused'
+union all
+select r.run_id, 'being cancelled without an order'
+  from skein.run r
+ where skein.is_checked_v1(r.run_id) and r.cancel_requested_at is not null
+   and not exists (select from skein.inbox i where i.run_id = r.run_id and i.kind = 'cancel')
+   and not exists (select from skein.run_event v where v.run_id = r.run_id and v.kind = 'cancel_requested')
+union all
+select e.run_id, 'cancelled without an order'
+  from skein.ended_run e
+ where skein.is_checked_v1(e.run_id) and e.status = 'cancelled' and e.cancel_reason is not null
+   and not exists (select from skein.run_event v where v.run_id = e.run_id and v.kind = 'cancel_requested');
+
+"""#),
+        SQLFile(
+            name: "I34_failovers_void_leases.sql",
+            text: #"""
+-- I34: after a failover every older lease is void
+-- proves: no worker session of an earlier timeline is alive, none of its leases is left a minute after the new timeline was recorded, and no
+-- lease was granted on a timeline that is not recorded
+-- remedy: is a coordinator running? it records the timeline and voids what is older; otherwise report it
+with epoch as (
+  select max(timeline) as timeline, max(since) as since from skein.cluster_epoch
+   where system_identifier = (select system_identifier from pg_control_system()))
+select s.session_id, s.worker, null::uuid as run_id, null as path, 'a session of an earlier timeline is alive' as problem
+  from skein.worker_session s cross join epoch
+ where s.dead_at is null and s.session_id >> 40 < epoch.timeline
+union all
+select t.session_id, null, t.run_id, t.path, 'leased on an earlier timeline'
+  from skein.task t cross join epoch
+ where skein.is_checked_v1(t.run_id) and t.state = 'leased' and t.fence >> 40 < epoch.timeline
+   and epoch.since < clock_timestamp() - interval '1 minute'
+union all
+select t.session_id, null, t.run_id, t.path, 'leased on a timeline that is not recorded'
+  from skein.task t cross join epoch
+ where skein.is_checked_v1(t.run_id) and t.state = 'leased' and t.fence >> 40 > epoch.timeline
+   and t.claimed_at < clock_timestamp() - interval '1 minute';
 
 """#),
         SQLFile(
@@ -2780,7 +2998,7 @@ select d.run_id, d.path, 'event' from skein.event_delivery d join skein.event e 
 -- remedy: report it with the run's history_overview; `skein run cancel` ends it
 select r.run_id, r.submitted_at, r.revision
   from skein.run r
- where r.quarantined_at is null and r.paused_at is null
+ where skein.is_checked_v1(r.run_id) and r.quarantined_at is null and r.paused_at is null
    and not exists (select from skein.task t where t.run_id = r.run_id)
    and not exists (select from skein.inbox i where i.run_id = r.run_id)
    and not exists (select from skein.timer m where m.run_id = r.run_id and m.kind <> 'deadline')
@@ -2796,18 +3014,24 @@ select r.run_id, r.submitted_at, r.revision
 -- remedy: is a coordinator running? it reaps; otherwise report it
 select t.run_id, t.path, t.session_id, s.dead_at
   from skein.task t join skein.worker_session s using (session_id)
- where t.state = 'leased' and s.dead_at < clock_timestamp() - interval '1 minute';
+ where skein.is_checked_v1(t.run_id) and t.state = 'leased' and s.dead_at < clock_timestamp() - interval '1 minute';
 
 """#),
         SQLFile(
-            name: "L02_outcomes_are_folded.sql",
+            name: "L02_what_is_due_is_folded.sql",
             text: #"""
--- L2: outcomes are folded
--- proves: no outcome waits longer than a minute for a coordinator, unless its run stands quarantined
+-- L2: what is due is folded
+-- proves: no outcome, no order and no due timer waits longer than a minute for a coordinator, unless its run stands paused or quarantined
 -- remedy: is a coordinator running and reaching the database? its log says what the fold fails on
-select t.run_id, t.path, t.settled_at
-  from skein.task t join skein.run r using (run_id)
- where t.state = 'settled' and r.quarantined_at is null and t.settled_at < clock_timestamp() - interval '1 minute';
+select d.run_id, d.path, d.kind, d.since
+  from (select run_id, path, 'outcome' as kind, settled_at as since from skein.task where state = 'settled' and not held
+        union all
+        select run_id, path, kind || ' order', at from skein.inbox where not held
+        union all
+        select run_id, path, kind || ' timer', due_at from skein.timer where not held) as d
+  join skein.run r using (run_id)
+ where skein.is_checked_v1(d.run_id) and r.quarantined_at is null and (r.paused_at is null or d.kind = 'cancel order')
+   and d.since < clock_timestamp() - interval '1 minute';
 
 """#),
     ]

@@ -28,8 +28,6 @@ final class Client {
 
     private func opened(_ link: inout Link?, _ fiber: Fiber) throws(ModelError) -> Link {
         if let link, link.isOpen { return link }
-        // That it is gone is learned by using it: as an error.
-        guard link == nil else { throw .connectionLost }
         guard world.isServerUp, !process.isCut else { throw .connectionLost }
         let open = Link(of: process, fiber)
         link = open
@@ -63,6 +61,7 @@ final class Client {
             }
         }
         isDone = true
+        world.hasAnswered = true
     }
 
     private func key(_ place: Int) -> String { "key \(place)" }
@@ -154,7 +153,7 @@ final class Client {
         if draw < temper.pause {
             if paused.contains(run) { try await resume(run, on: link) } else { try await pause(run, on: link) }
         } else if draw < temper.pause + temper.signal {
-            try await signal(run, on: link)
+            if random.chance(40) { try await publish(on: link) } else { try await signal(run, on: link) }
         } else if draw < temper.pause + temper.signal + temper.cancel {
             try await cancel(run, on: link)
         }
@@ -199,6 +198,18 @@ final class Client {
                 try await self.server.signal(transaction, run, name: name, data: data, id: id)
             }
             if let again, again != number { world.report("I20", "an event that was sent twice counts twice: \(number), \(again)") }
+        }
+        world.notify()
+    }
+
+    // For whoever waits for it, under a key.
+    private func publish(on link: Link) async throws(ModelError) {
+        signals += 1
+        let id = "event \(signals)"
+        let (name, key) = (random.pick(["go", "go", "stop"]), random.pick(DefinitionGenerator.keys))
+        let data = JSONText(["n": .int(Int64(random.below(4)))])
+        try await link.call("publish") { transaction throws(ModelError) in
+            _ = try await self.server.publish(transaction, name: name, key: key, data: data, id: id)
         }
         world.notify()
     }

@@ -93,10 +93,10 @@ final class Coordinator {
         }
     }
 
-    private func opened(_ link: inout Link?, _ fiber: Fiber) throws(ModelError) -> Link {
+    private func opened(_ link: inout Link?, _ fiber: Fiber, isPooled: Bool = false) throws(ModelError) -> Link {
         if let link, link.isOpen { return link }
-        // That it is gone is learned by using it: as an error.
-        guard link == nil else { throw .connectionLost }
+        // That it is gone is learned by using it: as an error. A pool replaces it without a word.
+        guard isPooled || link == nil else { throw .connectionLost }
         guard world.isServerUp, !process.isCut else { throw .connectionLost }
         let open = Link(of: process, fiber)
         link = open
@@ -108,7 +108,7 @@ final class Coordinator {
         var idle = Self.shortestIdle
         while true {
             do throws(ModelError) {
-                let open = try opened(&link, fiber)
+                let open = try opened(&link, fiber, isPooled: true)
                 let found = try await open.call("match") { transaction throws(ModelError) in
                     try await self.server.match(transaction, limit: Self.namesAtOnce)
                 }
@@ -141,9 +141,9 @@ final class Coordinator {
         while true {
             try await fiber.sleep(until: world.now + world.settings.reapInterval)
             do throws(ModelError) {
-                let open = try opened(&link, fiber)
+                let open = try opened(&link, fiber, isPooled: true)
                 let lease = world.settings.lease
-                if !epochIsChecked {
+                if !epochIsChecked || server.mutant != .epochCheckedOnce {
                     _ = try await open.call("epoch") { transaction throws(ModelError) in try await self.server.checkEpoch(transaction) }
                 }
                 if world.now - since >= lease, world.now - world.serverSince > lease {
@@ -153,6 +153,7 @@ final class Coordinator {
                     try await self.server.reap(transaction, limit: Self.reapedAtOnce)
                 }
                 epochIsChecked = true
+                world.observer.leasesWereLookedAt()
                 if lost > 0 { world.notify() }
             } catch {
                 try note(error, "reap")

@@ -10,6 +10,8 @@ package struct Fault: Sendable, CustomStringConvertible {
         case cutConnection
         /// The server ends some transaction.
         case terminate
+        /// The server stands still for a while in the middle of what it does next for the process.
+        case linger(Duration)
         /// The process stands still, and goes on later as if nothing had happened.
         case stop(Duration)
         /// The process does not reach the database for a while; what it had begun there stays open for some time.
@@ -29,25 +31,59 @@ package struct Fault: Sendable, CustomStringConvertible {
 
     package var description: String { "\(turn): \(kind)" }
 
+    /// What most of a story's faults are.
+    enum Climate: CaseIterable, Sendable {
+        /// Nothing in particular.
+        case mixed
+        /// Standbys take over, again and again.
+        case failovers
+        /// The server is slow, and ends what takes long.
+        case slow
+        /// Processes stand still past their lease.
+        case frozen
+    }
+
     /// A plan of faults.
-    static func plan(_ random: inout SeededGenerator, count: Int, lease: Duration) -> [Fault] {
+    static func plan(_ random: inout SeededGenerator, count: Int, lease: Duration, climate: Climate) -> [Fault] {
         var turn = 20
         return (0..<count).map { _ in
             turn += 1 + random.below(random.pick([5, 40, 120]))
-            return Fault(turn: turn, kind: kind(&random, lease))
+            return Fault(turn: turn, kind: random.chance(60) ? kind(&random, lease, in: climate) : anyKind(&random, lease))
         }
     }
 
-    private static func kind(_ random: inout SeededGenerator, _ lease: Duration) -> Kind {
+    private static func kind(_ random: inout SeededGenerator, _ lease: Duration, in climate: Climate) -> Kind {
+        switch climate {
+        case .mixed: anyKind(&random, lease)
+        case .failovers: random.chance(40) ? failOver(&random) : linger(&random, lease)
+        case .slow: random.chance(30) ? .terminate : linger(&random, lease)
+        case .frozen: random.chance(70) ? stop(&random, lease) : .isolate(lease * Double(random.pick([0.6, 1.5])))
+        }
+    }
+
+    private static func anyKind(_ random: inout SeededGenerator, _ lease: Duration) -> Kind {
         switch random.below(100) {
-        case 0..<22: .kill(restart: .milliseconds(random.pick([0, 5, 100, 3000])))
-        case 22..<44: .cutConnection
-        case 44..<54: .terminate
-        case 54..<78: .stop(lease * Double(random.pick([0.02, 0.5, 1.3, 2.5])))
+        case 0..<18: .kill(restart: .milliseconds(random.pick([0, 5, 100, 3000])))
+        case 18..<36: .cutConnection
+        case 36..<44: .terminate
+        case 44..<58: linger(&random, lease)
+        case 58..<78: stop(&random, lease)
         case 78..<86: .isolate(lease * Double(random.pick([0.1, 0.6, 1.5])))
         case 86..<91: .crash(lost: random.below(4), down: .milliseconds(random.pick([0, 300, 4000])))
-        case 91..<94: .failOver(lost: random.pick([0, 1, 3, 10]), down: .milliseconds(random.pick([10, 500])))
+        case 91..<94: failOver(&random)
         default: .mute(.seconds(random.pick([1, 20])))
         }
+    }
+
+    private static func stop(_ random: inout SeededGenerator, _ lease: Duration) -> Kind {
+        .stop(lease * Double(random.pick([0.02, 0.5, 1.3, 2.5])))
+    }
+
+    private static func linger(_ random: inout SeededGenerator, _ lease: Duration) -> Kind {
+        .linger(lease * Double(random.pick([0.01, 0.1, 0.4, 1.3])))
+    }
+
+    private static func failOver(_ random: inout SeededGenerator) -> Kind {
+        .failOver(lost: random.pick([0, 1, 3, 10]), down: .milliseconds(random.pick([10, 500])))
     }
 }

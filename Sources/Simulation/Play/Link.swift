@@ -45,6 +45,7 @@ final class Link {
         let answer: Result<R, ModelError>
         do throws(ModelError) { answer = .success(try await body()) } catch { answer = .failure(error) }
         fiber.isInServer = false
+        fiber.linger = nil
         if process.isDead || process.life != life {
             abandon()
             throw .killed
@@ -77,6 +78,7 @@ final class Link {
             defer { self.transaction = nil }
             do throws(ModelError) {
                 let result = try await body(transaction)
+                try await transaction.pause(beforeCommit: true)
                 guard transaction.isActive else { throw .connectionLost }
                 database.commit(transaction)
                 return result
@@ -110,7 +112,13 @@ final class Link {
     ) async throws(ModelError) {
         try await roundTrip(label) { () async throws(ModelError) in
             guard let transaction, transaction.isActive else { throw .connectionLost }
-            try await body(transaction)
+            do throws(ModelError) {
+                try await body(transaction)
+                try await transaction.pause(beforeCommit: true)
+            } catch {
+                database.rollBack(transaction)
+                throw error
+            }
             guard transaction.isActive else { throw .connectionLost }
             self.transaction = nil
             database.commit(transaction)

@@ -8,6 +8,8 @@ import WorkflowModel
 final class Observer {
     private let tables: Tables
     var report: (String, String) -> Void = { _, _ in }
+    /// Is told what happens to events.
+    var note: (@autoclosure () -> String) -> Void = { _ in }
     var now: () -> Timestamp = { .distantPast }
 
     // What this commit has touched.
@@ -191,6 +193,9 @@ final class Observer {
 
     private func incomingChanged(_ before: EventRow?, _ after: EventRow?) {
         touch(after?.run)
+        if let after {
+            note("event \(after.id) \(after.name) is \(after.state)\(after.takenPath.map { " \($0)" } ?? "")\(after.takenBy.map { " of \($0)" } ?? "")")
+        }
         guard let before, let after else { return }
         switch (before.state, after.state) {
         case (.consumed, _), (.refused, _), (.dropped, _), (.expired, _):
@@ -203,6 +208,14 @@ final class Observer {
 
     private func sessionChanged(_ before: SessionRow?, _ after: SessionRow?) {
         if let before, before.deadAt != nil, after?.deadAt == nil { report("I36", "session \(before.id) was dead, and is not any more") }
+    }
+
+    /// A coordinator has looked at the leases on the present timeline.
+    func leasesWereLookedAt() {
+        let timeline = tables.database.timeline
+        for session in tables.sessions.committedRows where session.deadAt == nil && session.timeline < timeline {
+            report("I34", "session \(session.id) is of timeline \(session.timeline), and alive on \(timeline)")
+        }
     }
 
     // MARK: Commits
@@ -225,7 +238,10 @@ final class Observer {
                 report("I18", "\(timer.path) is tried again before its time")
             }
         case .sleep:
-            if let step = tables.steps.committedRow(StepKey(run: timer.run, path: timer.path)), step.record.settled.status == .succeeded {
+            if let step = tables.steps.committedRow(StepKey(run: timer.run, path: timer.path)), step.record.settled.status == .succeeded,
+                // One that was caught before its time has succeeded by its handler.
+                step.record.settled.failure == nil
+            {
                 report("I18", "\(timer.path) wakes up before its time")
             }
         case .deadline, .timeout, .totalTimeout, .every, .joinDeadline, .after, .awaitTimeout: break
@@ -273,6 +289,11 @@ final class Observer {
             guard task.state == .ready, !task.held else { continue }
             if run.pausedAt != nil { report("I10", "\(task.path) of a paused run could be claimed") }
             if run.cancelRequestedAt != nil { report("I11", "\(task.path) of a cancelled run could be claimed") }
+        }
+        if run.pausedAt != nil {
+            for order in tables.inbox.committedRows(of: run.id) where !order.held {
+                if case .event(let path, _) = order.kind { report("I10", "\(path) of a paused run could be given an event") }
+            }
         }
         if run.pausedAt != nil, let timer = timers.first(where: { !$0.held }) {
             report("I10", "the timer \(timer.kind) of \(timer.path) goes on while its run is paused")
@@ -387,14 +408,14 @@ final class Observer {
 
     // I19: nothing that a waiting step could take is overlooked.
     private func checkOverlooked(_ wait: WaitRow) {
-        // What the run is told of is decided upon, and then everything is looked at again.
+        // What the step is told of is decided upon, and then it is given the rest.
         let orders = tables.inbox.committedRows(of: wait.run)
-        if orders.contains(where: { if case .event = $0.kind { true } else { false } }) { return }
+        if orders.contains(where: { if case .event(wait.path, _) = $0.kind { true } else { false } }) { return }
         let keys = Set(tables.waitKeys.committedRows(of: wait.run).filter { $0.key.step == wait.key }.map(\.key.correlation))
         for event in tables.events.committedRows where event.state == .buffered {
             let isMeant =
                 event.run == nil
-                ? event.correlation.map { keys.contains($0) } ?? false && event.at >= wait.since
+                ? event.correlation.map { keys.contains($0) } ?? false && event.at >= wait.since && event.expiresAt > now()
                 : event.run == wait.run && wait.names?.contains(event.name) ?? true
             guard isMeant, tables.deliveries.committedRow(.init(event: event.id, run: wait.run, path: wait.path)) == nil else { continue }
             let isLookedAt = tables.matches.committedRows.contains {

@@ -10,7 +10,7 @@ final class Process {
     var isDead = true
     /// Which of its lives this is: what belongs to an earlier one is over.
     private(set) var life = 0
-    var stoppedUntil: Timestamp?
+    private var stoppedUntil = Timestamp.distantPast
     var cutUntil: Timestamp?
     private var fibers: [Fiber] = []
     var links: [Link] = []
@@ -25,7 +25,7 @@ final class Process {
 
     func start() {
         isDead = false
-        stoppedUntil = nil
+        stoppedUntil = .distantPast
         fibers = []
         links = []
         boot(self)
@@ -35,7 +35,19 @@ final class Process {
         let fiber = world.stage.start("\(self.name) \(name)", body)
         fiber.owner = self
         fiber.hearsNotifications = hears
+        fiber.stoppedUntil = stoppedUntil
         fibers.append(fiber)
+    }
+
+    /// It stands still, for as long as that or longer.
+    func stop(until moment: Timestamp) {
+        stoppedUntil = max(stoppedUntil, moment)
+        for fiber in fibers { fiber.stoppedUntil = stoppedUntil }
+    }
+
+    func goOn() {
+        stoppedUntil = .distantPast
+        for fiber in fibers { fiber.stoppedUntil = stoppedUntil }
     }
 
     // So that nobody holds anybody any more.

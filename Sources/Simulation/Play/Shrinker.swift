@@ -65,7 +65,7 @@ package struct Shrinker {
     }
 
     private mutating func dropSteps() -> Bool {
-        for limit in [1, 2, 3, 5, 8, 12, 16] where limit < settings.stepLimit {
+        for limit in [1, 2, 3, 5, 8, 12, 16, 30] where limit < settings.stepLimit {
             var candidate = settings
             candidate.stepLimit = limit
             if fails(candidate) { return true }

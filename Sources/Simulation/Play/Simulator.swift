@@ -16,7 +16,7 @@ package struct Settings: Sendable {
     /// The faults that are left out.
     package var withoutFaults: Set<Int> = []
     /// How many steps a definition has at most.
-    package var stepLimit = DefinitionGenerator.stepLimit
+    package var stepLimit: Int
 
     var flavour = DefinitionGenerator.Flavour.any
     var lease: Duration = .seconds(10)
@@ -28,6 +28,7 @@ package struct Settings: Sendable {
     var losesNotifications = false
     var temper = Temper()
     var faultCount = 0
+    var climate = Fault.Climate.mixed
     // How long people wait between two orders at most, in milliseconds.
     var haste = 700
 
@@ -47,6 +48,7 @@ package struct Settings: Sendable {
         self.seed = seed
         self.mutant = mutant
         var random = SeededGenerator(seed: seed ^ 0x5345_5454_494E_4753)
+        stepLimit = random.pick([10, 20, 60])
         flavour = random.chance(50) ? .faultless : .any
         lease = .seconds(random.pick([2, 10]))
         reapInterval = .milliseconds(random.pick([200, 1000]))
@@ -56,6 +58,7 @@ package struct Settings: Sendable {
         forgetsFrames = random.chance(50)
         losesNotifications = random.chance(50)
         faultCount = random.pick([0, 5, 15, 30, 30])
+        climate = random.pick(Fault.Climate.allCases)
         temper.failure = random.pick([0, 5, 20])
         temper.release = random.pick([0, 5, 15])
         temper.slow = random.pick([0, 2, 10])
@@ -94,12 +97,12 @@ package enum Simulator {
     /// Plays one.
     package static func play(_ settings: Settings) -> SimulationReport {
         var random = SeededGenerator(seed: settings.seed ^ 0x464F_5254_554E_4553)
-        let faults = Fault.plan(&random, count: settings.faultCount, lease: settings.lease)
+        let faults = Fault.plan(&random, count: settings.faultCount, lease: settings.lease, climate: settings.climate)
         let kept = faults.enumerated().filter { !settings.withoutFaults.contains($0.offset) }.map(\.element)
         let world = World(settings, plan: kept)
         var wanted: [(name: String, input: JSONText)] = []
         for place in 0..<runCount {
-            var generator = DefinitionGenerator(seed: random.next(), flavour: settings.flavour, steps: settings.stepLimit)
+            var generator = DefinitionGenerator(seed: random.next(), flavour: settings.flavour, steps: settings.stepLimit, isForStory: true)
             var definition = generator.definition()
             let input = JSONText(["n": .int(Int64(random.below(3)))])
             guard !settings.withoutRuns.contains(place) else { continue }
@@ -111,10 +114,10 @@ package enum Simulator {
         }
         for program in helpers { world.tables.add(program) }
         let client = start(world, wanted)
-        world.play(turns: faultTurns) { client()?.isDone == true && world.observer.liveRuns.isEmpty && world.tables.runKeys.committedRows.count >= wanted.count }
+        world.play(turns: faultTurns) { client()?.isDone == true && world.tables.runs.isEmpty && world.tables.runKeys.committedRows.count >= wanted.count }
         if world.violation == nil {
             world.heal()
-            world.play(turns: healTurns) { client()?.isDone == true && world.observer.liveRuns.isEmpty }
+            world.play(turns: healTurns) { client()?.isDone == true && world.tables.runs.isEmpty }
             if world.violation == nil { check(world, wanted) }
         }
         world.end()

@@ -43,9 +43,20 @@ package final class World {
         self.plan = plan[...]
         serverSince = stage.now
         let chance = settings.pauseInStatement
-        tables.database.pausesInStatements = { [unowned self] in chance > 0 && schedule.below(100) < chance }
+        tables.database.pause = { [unowned self] fiber, isCommit in
+            if let (time, chances) = fiber.linger {
+                guard chances == 0 || isCommit else {
+                    fiber.linger = (time, chances - 1)
+                    return nil
+                }
+                fiber.linger = nil
+                return time
+            }
+            return chance > 0 && schedule.below(100) < chance ? .zero : nil
+        }
         tables.database.deadlockSeen = { [unowned self] in note("CIRCLE \($0)") }
         observer.report = { [unowned self] promise, detail in report(promise, detail) }
+        observer.note = { [unowned self] text in note(text()) }
         observer.now = { [stage] in stage.now }
     }
 
@@ -69,7 +80,13 @@ package final class World {
         process.start()
     }
 
-    func after(_ delay: Duration, _ action: @escaping () -> Void) { later.append((now + delay, action)) }
+    func after(_ delay: Duration, _ action: @escaping () -> Void) {
+        later.append((now + delay, action))
+        nextLater = min(nextLater, now + delay)
+    }
+
+    // When the first of those is due.
+    private var nextLater = Timestamp.distantFuture
 
     // MARK: Notifications
 
@@ -85,9 +102,15 @@ package final class World {
     /// Plays until `isOver`, or until so many turns have passed.
     func play(turns: Int, until isOver: () -> Bool) {
         let end = turn + turns
+        var looked = -1
         while violation == nil, turn < end {
             runLater()
-            if isOver() { return }
+            // It can only be over when something has been committed.
+            if looked != tables.database.commits || hasAnswered {
+                looked = tables.database.commits
+                hasAnswered = false
+                if isOver() { return }
+            }
             if let fiber = next() {
                 last = fiber
                 turn += 1
@@ -102,35 +125,26 @@ package final class World {
     }
 
     private func runLater() {
-        guard later.contains(where: { $0.at <= now }) else { return }
+        guard nextLater <= now else { return }
         let due = later.filter { $0.at <= now }
         later.removeAll { $0.at <= now }
+        nextLater = later.map(\.at).min() ?? .distantFuture
         for item in due { item.action() }
     }
 
-    private func mayGoOn(_ fiber: Fiber) -> Bool {
-        guard fiber.isReady else { return false }
-        guard !fiber.isInServer, let until = fiber.owner?.stoppedUntil else { return true }
-        return until <= now
+    private func next() -> Fiber? {
+        if settings.stickiness > 0, let last, schedule.below(100) < settings.stickiness, last.mayGoOn(at: now) { return last }
+        stage.collectReady(into: &ready)
+        return ready.isEmpty ? nil : ready[schedule.below(ready.count)]
     }
 
-    private func next() -> Fiber? {
-        if let last, schedule.below(100) < settings.stickiness, mayGoOn(last) { return last }
-        var ready: [Fiber] = []
-        for fiber in stage.fibers where mayGoOn(fiber) { ready.append(fiber) }
-        return ready.isEmpty ? nil : schedule.pick(ready)
-    }
+    private var ready: [Fiber] = []
+    /// Whether a client has learned something since it was last asked whether it is done.
+    var hasAnswered = false
 
     private func nextMoment() -> Timestamp? {
-        var moments = later.map(\.at)
-        for fiber in stage.fibers {
-            switch fiber.state {
-            case .sleeping(let until): moments.append(max(until, fiber.owner?.stoppedUntil ?? until))
-            case .ready: if let until = fiber.owner?.stoppedUntil { moments.append(until) }
-            case .running, .blocked, .ended: continue
-            }
-        }
-        return moments.filter { $0 < .distantFuture }.min()
+        let first = min(nextLater, stage.nextMoment())
+        return first < .distantFuture ? first : nil
     }
 
     // MARK: Faults
@@ -140,12 +154,12 @@ package final class World {
         note("\(link.process.name) \(label) \(phase)")
         if let fault = plan.first, turn >= fault.turn, !isHealing {
             plan.removeFirst()
-            carryOut(fault.kind, at: link, phase)
+            carryOut(fault.kind, at: link, fiber)
         }
         try await fiber.turn()
     }
 
-    private func carryOut(_ kind: Fault.Kind, at link: Link, _ phase: Boundary) {
+    private func carryOut(_ kind: Fault.Kind, at link: Link, _ fiber: Fiber) {
         faults += 1
         note("FAULT \(kind) at \(link.process.name)")
         let process = link.process
@@ -155,7 +169,8 @@ package final class World {
         case .terminate:
             let active = tables.database.active
             if !active.isEmpty { tables.database.terminate(random.pick(active)) }
-        case .stop(let time): process.stoppedUntil = max(process.stoppedUntil ?? now, now + time)
+        case .linger(let time): fiber.linger = (time, random.below(12))
+        case .stop(let time): process.stop(until: now + time)
         case .isolate(let time): process.cutUntil = now + time
         case .crash(let lost, let down):
             tables.database.crash(losing: lost)
@@ -185,7 +200,7 @@ package final class World {
         mutedUntil = nil
         serverDownUntil = nil
         for process in processes {
-            process.stoppedUntil = nil
+            process.goOn()
             process.cutUntil = nil
             if process.isDead { process.start() }
         }
@@ -195,6 +210,7 @@ package final class World {
         for process in processes { process.isDead = true }
         stage.clear()
         later = []
+        ready = []
         last = nil
         for process in processes { process.forget() }
         processes = []

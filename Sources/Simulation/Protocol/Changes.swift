@@ -92,9 +92,9 @@ struct RunChange {
         case .cancelChild(let path): batch.childCancels.append(StepKey(run: id, path: path))
         case .wait(let order): setWait(order.path, order)
         case .endWait(let path): setWait(path, nil)
-        case .consume(let event, let path): batch.decide(event, of: id, .consumed, path)
-        case .refuse(let event, _): batch.decide(event, of: id, .refused, nil)
-        case .dropEvent(let event): batch.decide(event, of: id, .dropped, nil)
+        case .consume(let event, let path): batch.decide(event, of: id, path, .consumed)
+        case .refuse(let event, let path, _): batch.decide(event, of: id, path, .refused)
+        case .dropEvent(let event, let path): batch.decide(event, of: id, path, .dropped)
         case .emit(let order): batch.emits.append((id, order))
         case .chain(let start): batch.chains.append((id, start))
         case .keep(let path, let node, let facts): setLiveStep(path, .keep(node: node, facts))
@@ -114,7 +114,7 @@ struct Changes {
         let event: Int64
         let run: RunID
         var state: EventRow.State
-        var path: StepPath
+        let path: StepPath
     }
 
     var steps: [StepRow] = []
@@ -132,10 +132,9 @@ struct Changes {
     var events: [EventDecision] = []
     var emits: [(RunID, EmitOrder)] = []
 
-    mutating func decide(_ event: Int64, of run: RunID, _ state: EventRow.State, _ path: StepPath?) {
-        guard let index = events.firstIndex(where: { $0.event == event && $0.run == run }) else { return }
+    mutating func decide(_ event: Int64, of run: RunID, _ path: StepPath, _ state: EventRow.State) {
+        guard let index = events.firstIndex(where: { $0.event == event && $0.run == run && $0.path == path }) else { return }
         events[index].state = state
-        if let path { events[index].path = path }
     }
 
     mutating func forgetWritten() {

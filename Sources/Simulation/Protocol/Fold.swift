@@ -242,13 +242,13 @@ final class Fold {
 
     private func decideAll(at now: Timestamp) async throws(ModelError) {
         try await loadSmallRuns()
-        var last = ""
+        var last: [MissingFacts] = []
         for _ in 0..<Self.roundLimit {
             var missing: [(Int, MissingFacts)] = []
             for index in folds.indices { if let facts = decide(index, at: now) { missing.append((index, facts)) } }
             if missing.isEmpty { return }
             try await load(missing)
-            last = missing.map { "\($0.1)" }.joined()
+            last = missing.map(\.1)
         }
         coordinator.world.report("questions", "the engine asked again and again: \(last)")
     }
@@ -297,7 +297,7 @@ final class Fold {
         let id = folds[index].change.id
         switch input {
         case .outcome(let outcome):
-            changes.refused.append(StepKey(run: id, path: outcome.path))
+            if server.mutant != .refusedOutcomeStays { changes.refused.append(StepKey(run: id, path: outcome.path)) }
         case .event(let path, let event):
             changes.events.append(Changes.EventDecision(event: event.id, run: id, state: .buffered, path: path))
             return

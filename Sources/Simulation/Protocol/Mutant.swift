@@ -21,6 +21,8 @@ package enum Mutant: String, CaseIterable, Sendable {
     case sessionWithoutTimeline
     /// A promoted standby leaves the leases as they are.
     case epochIgnored
+    /// A coordinator looks at the timeline once, and again after an error: a pool that replaces its connections without a word hides it.
+    case epochCheckedOnce
     /// A changed timeline voids sessions without waiting for the claims that are under way.
     case epochPassesClaims
     /// The fold does not lock its runs.
@@ -45,12 +47,18 @@ package enum Mutant: String, CaseIterable, Sendable {
     case heartbeatRevives
     /// A pause holds no tasks.
     case pauseHoldsNothing
+    /// A pause passes over what is locked at the moment.
+    case pauseSkipsLocked
     /// A resume leaves held what the pause has held.
     case resumeLeavesHeld
     /// A pause leaves running timers and orders as they are.
     case pauseLeavesTimers
     /// A cancel does not hold what is queued.
     case cancelHoldsNothing
+    /// A result that comes after the cancel of its step counts.
+    case unwantedForgotten
+    /// An outcome that the fold refuses stays where it is.
+    case refusedOutcomeStays
     /// A submit looks for its key, and then writes it.
     case keyCheckedFirst
     /// An event looks for waits, and a wait looks for events; neither leaves anything for a matcher.
@@ -59,6 +67,12 @@ package enum Mutant: String, CaseIterable, Sendable {
     case matcherWithoutKeyLock
     /// The matcher does not lock the runs that wait.
     case matcherWithoutRunLock
+    /// An event that was offered to one wait is decided by whichever wait was told of it.
+    case anyWaitDecides
+    /// A wait that did not take an event is given only what comes after it.
+    case waitLooksOnce
+    /// A wait that another one of its run was before is given only what comes after it.
+    case signalsLookedAtOnce
     /// Workers and coordinators sleep until they are notified.
     case notifyOnly
     /// A worker does not give back what it was given without knowing it.

@@ -195,6 +195,7 @@ package struct RunEventRow: ModelRow {
 /// A life of a worker process.
 package struct SessionRow: ModelRow {
     package var id: SessionID
+    package var timeline: Int
     package var leaseUntil: Timestamp
     package var deadAt: Timestamp?
     package var reapedAt: Timestamp?

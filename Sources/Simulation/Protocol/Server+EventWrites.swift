@@ -22,11 +22,13 @@ extension Server {
     }
 
     private func decideEvents(_ transaction: Transaction, _ changes: Changes) async throws(ModelError) {
-        let decisions = changes.events.sorted { ($0.event, $0.run) < ($1.event, $1.run) }
+        let decisions = changes.events.sorted { ($0.event, $0.run, $0.path) < ($1.event, $1.run, $1.path) }
         try await statement(transaction) { statement throws(ModelError) in
             var again: [EventRow] = []
             for decision in decisions {
-                let offered = tables.events.find(statement, key: decision.event) { $0.state == .offered }
+                let offered = tables.events.find(statement, key: decision.event) { event in
+                    event.state == .offered && (self.mutant == .anyWaitDecides || event.takenBy == decision.run && event.takenPath == decision.path)
+                }
                 again += try await tables.events.update(statement, offered) { event in
                     event.state = decision.state
                     event.takenBy = decision.state == .buffered ? nil : decision.run
@@ -36,6 +38,15 @@ extension Server {
             for event in again {
                 try await tables.matches.insert(
                     statement, MatchRow(id: tables.matchNumbers.next(), correlation: event.correlation, run: event.run))
+            }
+            for decision in decisions where decision.state != .consumed && mutant != .waitLooksOnce {
+                let step = StepKey(run: decision.run, path: decision.path)
+                guard !tables.waits.find(statement, key: step).isEmpty else { continue }
+                for row in tables.waitKeys.find(statement, of: step.run, where: { $0.key.step == step }).rows {
+                    try await tables.matches.insert(
+                        statement, MatchRow(id: tables.matchNumbers.next(), correlation: row.key.correlation, run: nil))
+                }
+                try await tables.matches.insert(statement, MatchRow(id: tables.matchNumbers.next(), correlation: nil, run: step.run))
             }
             for decision in decisions where decision.state == .consumed {
                 let key = DeliveryRow.Key(event: decision.event, run: decision.run, path: decision.path)

@@ -84,7 +84,10 @@ extension Server {
         }
         guard !locked.isEmpty else { return (0, taken.count) }
         let handed = try await hand(transaction, correlations, runs, locked)
-        if handed > 0 { try await lookAgain(transaction, correlations) }
+        if handed > 0 {
+            try await lookAgain(transaction, correlations)
+            if mutant != .signalsLookedAtOnce { try await lookAgain(transaction, locked) }
+        }
         return (handed, taken.count)
     }
 
@@ -162,6 +165,25 @@ extension Server {
             }
             for correlation in again.sorted() {
                 try await tables.matches.insert(statement, MatchRow(id: tables.matchNumbers.next(), correlation: correlation, run: nil))
+            }
+        }
+    }
+
+    // An event that was for one of several waits of a run leaves the others with what comes next.
+    private func lookAgain(_ transaction: Transaction, _ locked: Set<RunID>) async throws(ModelError) {
+        try await statement(transaction) { statement throws(ModelError) in
+            var again: Set<RunID> = []
+            for wait in tables.waits.find(statement, of: locked.sorted()).rows where !isTold(statement, wait.key) {
+                let signals = tables.events.find(statement) { event in
+                    event.state == .buffered && event.run == wait.run && wait.names?.contains(event.name) ?? true
+                }
+                let isOpen = signals.rows.contains {
+                    tables.deliveries.find(statement, key: DeliveryRow.Key(event: $0.id, run: wait.run, path: wait.path)).isEmpty
+                }
+                if isOpen { again.insert(wait.run) }
+            }
+            for run in again.sorted() {
+                try await tables.matches.insert(statement, MatchRow(id: tables.matchNumbers.next(), correlation: nil, run: run))
             }
         }
     }

@@ -27,6 +27,7 @@ extension Server {
 
     // lock_tasks_v1
     private func lockTasks(_ transaction: Transaction, of runs: [RunID]) async throws(ModelError) {
+        guard mutant != .pauseSkipsLocked else { return }
         try await statement(transaction) { statement throws(ModelError) in
             _ = try await tables.tasks.lock(statement, tables.tasks.find(statement, of: runs.sorted()).sorted { $0.key < $1.key }, .update)
         }
@@ -114,7 +115,12 @@ extension Server {
             }
         }
         try await lockTasks(transaction, of: new)
-        if mutant != .pauseHoldsNothing {
+        if mutant == .pauseSkipsLocked {
+            try await statement(transaction) { statement throws(ModelError) in
+                let free = try await tables.tasks.lock(statement, tables.tasks.find(statement, of: new) { !$0.held }, .update, .skip)
+                try await tables.tasks.update(statement, free) { $0.held = true }
+            }
+        } else if mutant != .pauseHoldsNothing {
             try await statement(transaction) { statement throws(ModelError) in
                 try await tables.tasks.update(statement, tables.tasks.find(statement, of: new) { !$0.held }) { $0.held = true }
             }

@@ -19,7 +19,7 @@ extension Server {
         let number = tables.sessionNumbers.next()
         let id = SessionID(mutant == .sessionWithoutTimeline ? number : Int64(database.timeline) << 40 + number)
         try await statement(transaction) { statement throws(ModelError) in
-            try await tables.sessions.insert(statement, SessionRow(id: id, leaseUntil: now + leaseLength))
+            try await tables.sessions.insert(statement, SessionRow(id: id, timeline: database.timeline, leaseUntil: now + leaseLength))
         }
         return id
     }

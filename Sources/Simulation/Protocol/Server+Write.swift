@@ -198,9 +198,11 @@ extension Server {
 
     private func writeNotices(_ transaction: Transaction, _ changes: Changes) async throws(ModelError) {
         if !changes.notices.isEmpty {
-            try await statement(transaction) { statement throws(ModelError) in
-                let out = tables.tasks.find(statement, keys: changes.notices) { $0.state == .leased || $0.state == .settled }
-                try await tables.tasks.update(statement, out) { $0.isUnwanted = true }
+            if mutant != .unwantedForgotten {
+                try await statement(transaction) { statement throws(ModelError) in
+                    let out = tables.tasks.find(statement, keys: changes.notices) { $0.state == .leased || $0.state == .settled }
+                    try await tables.tasks.update(statement, out) { $0.isUnwanted = true }
+                }
             }
             try await statement(transaction) { statement throws(ModelError) in
                 for task in tables.tasks.find(statement, keys: changes.notices, where: { $0.state == .leased }).rows {

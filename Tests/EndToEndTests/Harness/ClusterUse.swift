@@ -18,8 +18,13 @@ enum ClusterDatabase {
     case ownServer
 }
 
-/// Runs `body` with a cluster that has no processes yet. When it throws, the logs are shown.
-func withCluster(_ kind: ClusterDatabase = .shared, _ body: (Cluster) async throws -> Void) async throws {
+/// Runs `body` with a cluster that has no processes yet. When it throws, the logs are shown. In the end every invariant must hold.
+///
+/// - Parameter endsChecked: false for tests that leave no database behind, or one that is broken on purpose.
+func withCluster(
+    _ kind: ClusterDatabase = .shared, endsChecked: Bool = true, sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: (Cluster) async throws -> Void
+) async throws {
     ClusterDirectories.removeLeftovers()
     let directory = try ClusterDirectories.make()
     let cluster: Cluster
@@ -38,6 +43,7 @@ func withCluster(_ kind: ClusterDatabase = .shared, _ body: (Cluster) async thro
     defer { cluster.dispose() }
     do {
         try await body(cluster)
+        if endsChecked { try await cluster.expectClean(sourceLocation: sourceLocation) }
     } catch {
         print(cluster.shownLogs())
         throw error

@@ -110,8 +110,8 @@ extension ModelStore {
             guard waits[path] != nil else { throw Violation("rows", "\(path) waits for no event") }
             waits[path] = nil
         case .consume(let id, _): try decideEvent(id, .consumed)
-        case .refuse(let id, let reason): try decideEvent(id, .refused(reason))
-        case .dropEvent(let id): try decideEvent(id, .dropped)
+        case .refuse(let id, _, let reason): try decideEvent(id, .refused(reason))
+        case .dropEvent(let id, _): try decideEvent(id, .dropped)
         case .emit(let order): emitted.append(order)
         case .chain(let start):
             guard ending != nil else { throw Violation("chains", "\(start.workflow) starts before the ending") }

@@ -1,0 +1,150 @@
+// What is let in: bounds on what waits, so that more work than can be done is refused at once and costs no memory.
+
+import Logging
+import Postgres
+import Synchronization
+import Telemetry
+import WorkflowModel
+
+/// Decides whether there is room for what a request brings.
+///
+/// Two things are bounded: the bytes of bodies that requests hold while they are answered, and the runs that were accepted and have not
+/// ended. The runs are counted in the database, now and then as long as some are submitted; in between those count that were let in here.
+final class Admission: Sendable {
+    private struct State {
+        var bytes = 0
+        // Live runs when they were counted last.
+        var counted = 0
+        // Runs that were let in since the last count began.
+        var since = 0
+    }
+
+    private let backlogLimit: Int
+    private let bytesLimit: Int
+    private let pool: PostgresPool
+    private let log: Logger
+    private let state = Mutex(State())
+    private let wakeup = Wakeup()
+
+    // Counting may take this part of the time at most.
+    private static let countingShare = 0.02
+    private static let shortestPause: Duration = .milliseconds(100)
+    private static let pauseAfterFailure: Duration = .seconds(1)
+
+    init(backlogLimit: Int, bytesLimit: Int, pool: PostgresPool, log: Logger) {
+        self.backlogLimit = backlogLimit
+        self.bytesLimit = bytesLimit
+        self.pool = pool
+        self.log = log
+    }
+
+    // MARK: Bodies
+
+    /// Takes room for a body; the answer is whether there was some. A single body has room whenever there is no other.
+    func take(bytes: Int) -> Bool {
+        state.withLock { state in
+            guard state.bytes == 0 || state.bytes + bytes <= bytesLimit else { return false }
+            state.bytes += bytes
+            return true
+        }
+    }
+
+    /// Gives room back.
+    func give(bytes: Int) { state.withLock { $0.bytes -= bytes } }
+
+    // MARK: Runs
+
+    /// Whether there is room for so many more runs. What is let in counts at once.
+    func admit(runs: Int) -> Bool {
+        guard backlogLimit > 0 else { return true }
+        defer { wakeup.signal() }
+        return state.withLock { state in
+            // A batch that is larger than the bound is let in when there is nothing else.
+            let known = state.counted + state.since
+            guard known == 0 || known + runs <= backlogLimit else { return false }
+            state.since += runs
+            return true
+        }
+    }
+
+    /// So many of those that were let in have not become runs.
+    func withdraw(runs: Int) { state.withLock { $0.since = max(0, $0.since - runs) } }
+
+    /// Counts runs whenever some are submitted, until the task is cancelled.
+    func run() async {
+        guard backlogLimit > 0 else { return }
+        while !Task.isCancelled {
+            let begun = ContinuousClock.now
+            let before = state.withLock { $0.since }
+            var pause = Self.pauseAfterFailure
+            do {
+                let counted = try await pool.withConnection { connection in
+                    try await connection.query(
+                        "select count(*) from (select from skein.run limit $1) as live", [.int64(Int64(self.backlogLimit) + 1)])[0].int64(0)
+                }
+                state.withLock { state in
+                    state.counted = Int(counted)
+                    state.since = max(0, state.since - before)
+                }
+                pause = max(Self.shortestPause, (ContinuousClock.now - begun) / Self.countingShare)
+            } catch {
+                log.debug("The live runs could not be counted", metadata: [.error: "\(error)"])
+            }
+            try? await Task.sleep(for: pause)
+            if Task.isCancelled { return }
+            await wakeup.wait()
+        }
+    }
+}
+
+/// The room that one request has for its body, until it is answered.
+final class BodyRoom: Sendable {
+    private let admission: Admission
+    private let taken = Mutex(0)
+
+    init(_ admission: Admission) { self.admission = admission }
+
+    /// Takes room for a body.
+    func take(bytes: Int) throws {
+        guard admission.take(bytes: bytes) else {
+            throw Problem.tooMuch("The requests that are being answered hold as many bytes as this coordinator takes at a time.", .bytes)
+        }
+        taken.withLock { $0 += bytes }
+    }
+
+    /// Gives everything back.
+    func giveBack() {
+        let bytes = taken.withLock { taken in
+            defer { taken = 0 }
+            return taken
+        }
+        if bytes > 0 { admission.give(bytes: bytes) }
+    }
+}
+
+extension Problem {
+    /// Which bound was reached.
+    enum Bound: String {
+        /// Runs that have not ended.
+        case backlog
+        /// Submits that wait to be committed.
+        case waiting
+        /// Bytes of bodies.
+        case bytes
+
+        // The backlog shrinks by work that is done, the others by a commit.
+        var retryAfterSeconds: Int {
+            switch self {
+            case .backlog: 5
+            case .waiting, .bytes: 1
+            }
+        }
+    }
+
+    /// A bound was reached; nothing was done.
+    static func tooMuch(_ detail: String, _ bound: Bound) -> Problem {
+        var problem = Problem(.tooManyRequests, detail, [("bound", .string(bound.rawValue))])
+        problem.retryAfterSeconds = bound.retryAfterSeconds
+        return problem
+    }
+}

@@ -1,0 +1,117 @@
+// More than can be done is refused at once, with 429 and a time; what was accepted is kept, and nothing else.
+
+import AdminAPI
+import HTTPTypes
+import Postgres
+import PostgresTestKit
+import Telemetry
+import Testing
+import WorkflowModel
+
+@Suite("Admission", .timeLimit(.minutes(2)))
+struct AdmissionTests {
+    @Test("past the backlog's bound runs are refused until some have ended, and those that were accepted are all there")
+    func backlog() async throws {
+        try await Service.run(AdminConfiguration(allowNoop: true, backlogLimit: 10, version: "test")) { service in
+            try await service.applyWaiting()
+            for _ in 0..<10 { _ = try await service.start("waiting") }
+            let refused = try await service.post("/api/v1/runs", ["workflow": "waiting"])
+            #expect(refused.status == 429, "\(refused.text)")
+            #expect(refused.code == "too_many_requests")
+            #expect(refused["bound"] == "backlog")
+            #expect(refused.fields[.retryAfter] == "5" && refused["retry_after_seconds"] == 5)
+            let batch = try await service.post("/api/v1/runs:batch", ["runs": [["workflow": "waiting"], ["workflow": "waiting"]]])
+            #expect(batch.status == 429, "\(batch.text)")
+            #expect(service.metrics.value(of: .requestsRefused, "backlog") == 2)
+            // Looking, and what is no submit, goes on.
+            #expect(try await service.get("/api/v1/runs").items.count == 10)
+            #expect(try await service.connection.query("select count(*) from skein.run")[0].int64(0) == 10)
+
+            try await service.work()
+            try await waitUntil("there is room") { try await service.post("/api/v1/runs", ["workflow": "waiting"]).status == 201 }
+            #expect(try await service.connection.query("select count(*) from skein.run")[0].int64(0) == 1)
+        }
+    }
+
+    @Test("a batch that is larger than the bound is let in when there is nothing else, and a bound of zero is none", arguments: [5, 0])
+    func largeBatch(limit: Int) async throws {
+        try await Service.run(AdminConfiguration(allowNoop: true, backlogLimit: limit, version: "test")) { service in
+            try await service.applyWaiting()
+            let runs = JSONValue.array(Array(repeating: ["workflow": "waiting"], count: 20))
+            #expect(try await service.post("/api/v1/runs:batch", ["runs": runs]).status == 200)
+            #expect(try await service.post("/api/v1/runs:batch", ["runs": runs]).status == (limit == 0 ? 200 : 429))
+        }
+    }
+
+    @Test("what cannot be committed waits, up to a bound; the rest is refused, and whatever waited is accepted in the end")
+    func waiting() async throws {
+        try await Service.run(AdminConfiguration(allowNoop: true, waitingLimit: 3, version: "test")) { service in
+            try await service.applyWaiting()
+            _ = try await service.start("waiting")
+            let locker = try await service.database.connect()
+            try await locker.script("begin; lock table skein.run in access exclusive mode")
+            let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<12 { group.addTask { try await service.post("/api/v1/runs", ["workflow": "waiting"]).status } }
+                var statuses: [Int] = []
+                // One batch is under way and three wait at most: all others come back at once.
+                while statuses.count(where: { $0 == 429 }) < 5, let status = try await group.next() { statuses.append(status) }
+                try await locker.script("rollback")
+                for try await status in group { statuses.append(status) }
+                return statuses
+            }
+            #expect(Set(statuses) == [201, 429], "\(statuses)")
+            let accepted = statuses.count { $0 == 201 }
+            #expect(accepted >= 3)
+            #expect(try await service.connection.query("select count(*) from skein.run")[0].int64(0) == Int64(accepted) + 1)
+        }
+    }
+
+    @Test("bodies have room up to a bound, which they give back")
+    func bytes() async throws {
+        try await Service.run(AdminConfiguration(allowNoop: true, bytesLimit: 1 << 20, version: "test")) { service in
+            try await service.applyWaiting()
+            _ = try await service.start("waiting")
+            let text = String(repeating: "x", count: 700_000)
+            let body: JSONValue = ["workflow": "waiting", "input": ["text": .string(text)]]
+            let fields: HTTPFields = [.contentLength: String(body.compactText.utf8.count)]
+            let locker = try await service.database.connect()
+            try await locker.script("begin; lock table skein.run in access exclusive mode")
+            async let first = service.send(.post, "/api/v1/runs", body.compactText, fields: fields)
+            try await waitUntil("the first one waits for the lock") {
+                try await service.database.connect().query(
+                    "select count(*) from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())")[0].int64(0) > 0
+            }
+            let second = try await service.send(.post, "/api/v1/runs", body.compactText, fields: fields)
+            #expect(second.status == 429, "\(second.text)")
+            #expect(second["bound"] == "bytes" && second.fields[.retryAfter] == "1")
+            try await locker.script("rollback")
+            #expect(try await first.status == 201)
+            let third = try await service.send(.post, "/api/v1/runs", body.compactText, fields: fields)
+            #expect(third.status == 201, "\(third.text)")
+        }
+    }
+
+    @Test("a batch of which a part was accepted says of each run what became of it")
+    func partOfABatch() async throws {
+        try await Service.run(AdminConfiguration(allowNoop: true, submitTimeout: .milliseconds(300), version: "test")) { service in
+            try await service.applyWaiting()
+            // The database takes the first part of a batch and not the second.
+            try await service.connection.script(
+                """
+                create function skein.refuse_late_runs() returns trigger language plpgsql as $$
+                begin
+                  if (select count(*) from skein.run) > 500 then raise exception 'the disk is full' using errcode = '53100'; end if;
+                  return null;
+                end $$;
+                create trigger refuse_late_runs after insert on skein.run for each statement execute function skein.refuse_late_runs();
+                """)
+            let runs = JSONValue.array((0..<600).map { ["workflow": "waiting", "key": .string("k\($0)")] })
+            let answer = try await service.post("/api/v1/runs:batch", ["runs": runs])
+            #expect(answer.status == 200, "\(answer.text.prefix(300))")
+            let results = answer["results"]?.arrayValue ?? []
+            #expect(results.prefix(500).allSatisfy { $0["status"] == 201 } && results.count == 600)
+            #expect(results.dropFirst(500).allSatisfy { $0["status"] == 503 && $0["problem"]?["code"] == "overloaded" })
+            #expect(try await service.connection.query("select count(*) from skein.run")[0].int64(0) == 500)
+        }
+    }
+}
