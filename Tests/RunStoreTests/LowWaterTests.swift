@@ -80,8 +80,12 @@ struct LowWaterTests {
     @Test("a mark below which nothing lies is taken away")
     func removal() async throws {
         let (cluster, _, _) = try await cluster(readySince: [10], markAt: 15)
-        #expect(try await lookBelow(cluster) == 1)
-        #expect(try await cluster.count("select count(*) from skein.low_water") == 0)
+        // A look that took long, for whatever reason, keeps the mark for a second; nothing has to wait for it here.
+        try await waitUntil("the mark is gone") {
+            _ = try await cluster.connection.query("update skein.low_water set look_at = clock_timestamp()")
+            _ = try await lookBelow(cluster)
+            return try await cluster.count("select count(*) from skein.low_water") == 0
+        }
     }
 
     @Test("what a resume sets free is claimed at once, however old it is")
