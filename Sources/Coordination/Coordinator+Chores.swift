@@ -135,7 +135,7 @@ extension Coordinator {
         while !Task.isCancelled {
             do {
                 try await pool.withConnection { connection in
-                    _ = try await connection.query("select skein.ensure_partitions_v1($1)", [.int32(4)])
+                    _ = try await connection.query("select skein.prepare_weeks_v1($1)", [.int32(4)])
                     let removed = try await connection.query(
                         """
                         delete from skein.run_key where (namespace_id, key_hash) in

@@ -160,7 +160,7 @@ extension Boundary {
         case .signal: ["skein.signal("]
         case .emit: ["skein.emit("]
         case .apply: ["insert into skein.workflow (namespace_id, name)"]
-        case .partitions: ["skein.ensure_partitions_v"]
+        case .partitions: ["skein.prepare_weeks_v"]
         case .keys: ["delete from skein.run_key"]
         case .leftovers: ["skein.remove_leftovers_v"]
         case .expiry: ["skein.expire_events_v"]

@@ -23,6 +23,18 @@ struct RetentionTests {
         _ = try await connection.query("select skein.ensure_partitions_v1(3)")
     }
 
+    @Test("weeks to come are made beside a run that is being written, which is not kept waiting, or another time")
+    func whileWriting() async throws {
+        try await at("2029-02-05")
+        let writer = try await database.connect()
+        try await writer.script("begin; lock table skein.step in row exclusive mode")
+        let none = try await connection.query("select skein.prepare_weeks_v1(1)")[0].int32(0)
+        // Held at the same time as the one before, this would be waited for, and by turns.
+        try await writer.script("set lock_timeout = '1ms'; lock table skein.ended_run in row exclusive mode; commit")
+        let made = try await connection.query("select skein.prepare_weeks_v1(1)")[0].int32(0)
+        #expect(none == 0 && made == 8)
+    }
+
     /// The database's clock, for this session.
     private func at(_ moment: String) async throws {
         _ = try await connection.query("select set_config('skein.fake_now', $1, false)", [.text("\(moment) 00:00:00+00")])

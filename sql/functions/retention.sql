@@ -7,6 +7,19 @@ language sql stable parallel safe as $$
                  'IYYY"w"IW')
 $$;
 
+-- Makes the partitions of this week and the p_weeks_ahead next ones, in a cluster at work, and answers how many; 0 also when it would have had to wait
+-- for long. A new partition locks its parent, and four parents in one transaction are locked in another order than runs write them: so whoever
+-- writes wins, and the weeks are made another time.
+create or replace function skein.prepare_weeks_v1(p_weeks_ahead integer) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '500ms' as $$
+begin
+  return skein.ensure_partitions_v1(p_weeks_ahead);
+exception
+  when lock_not_available then
+    return 0;
+end
+$$;
+
 -- Drops the oldest week of history whose end is older than p_keep, and answers with its name; null when there is none. A week stays as long
 -- as a run of it lives, or has ended within p_keep: runs are filed under the week of their submission. Who reads the history at this
 -- moment is not waited for: the week is dropped another time.
