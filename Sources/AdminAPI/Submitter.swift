@@ -144,6 +144,7 @@ final class Submitter: Sendable {
 
     // A batch that the database refuses for a reason of its contents is halved until the one that is to blame stands alone.
     private func send(_ batch: [Waiting], on connection: PostgresConnection) async throws(PostgresError) {
+        let isRepeated = batch.contains { $0.requests.contains { $0.ticket?.runID != nil } }
         do throws(PostgresError) {
             let answers = try await store.submit(batch.flatMap(\.requests), on: connection, note: note)
             var place = 0
@@ -156,7 +157,8 @@ final class Submitter: Sendable {
             }
             if accepted > 0 { metrics.count(.runsSubmitted, by: accepted) }
         } catch {
-            guard !error.isTransient, !Self.isCrossed(batch, error) else { throw error }
+            // The server may still be at an earlier attempt, or have just committed it.
+            guard !error.isTransient, !(isRepeated && error.sqlState == .uniqueViolation) else { throw error }
             if batch.count == 1 {
                 log.error("A submit was refused by the database", metadata: [.error: "\(error.debugDescription)"])
                 batch[0].continuation.resume(returning: .failure(.database(error)))
@@ -166,11 +168,6 @@ final class Submitter: Sendable {
             try await sendOrPutBack(Array(batch[..<middle]), on: connection)
             try await sendOrPutBack(Array(batch[middle...]), on: connection)
         }
-    }
-
-    // The server is still at an earlier attempt, or has just committed it.
-    private static func isCrossed(_ batch: [Waiting], _ error: PostgresError) -> Bool {
-        error.sqlState == .uniqueViolation && batch.contains { $0.requests.contains { $0.ticket?.runID != nil } }
     }
 
     // Half of a batch: its failure must not be mistaken for one of the whole, whose other half may have its answers already.

@@ -108,6 +108,8 @@ extension RunStore {
           join skein.workflow_version v using (version_id)
         """
 
+    private static let refuseRepeated: SQL = "select skein.refuse_repeated_v1($1, $2)"
+
     private static let readEnded: SQL = "select run_id from skein.ended_run where run_id = any ($1) limit 1"
 
     /// Accepts runs. The answers are aligned with the requests; when this returns, what was accepted is durable.
@@ -140,6 +142,7 @@ extension RunStore {
             ),
         ])
         let now = Timestamp(microseconds: answers[0][0].timestamp(0))
+        let made = try readMade(requests, on: db)
         var resolved: [Int: VersionID?] = [:]
         for row in answers[1] { resolved[Int(row.int32(0))] = .some(row.int64OrNull(1).map { VersionID($0) }) }
         let versions = try programs.load(resolved.values.compactMap { $0 }, on: db)
@@ -148,6 +151,10 @@ extension RunStore {
         var candidates: [Candidate] = []
         var random = SystemRandomNumberGenerator()
         for (place, request) in requests.enumerated() {
+            if let run = request.ticket?.runID, let version = made[run] {
+                result.answers[place] = .accepted(run, version: version, isReplay: false)
+                continue
+            }
             guard let found = resolved[place] else { continue }
             guard let id = found, let loaded = versions[id] else {
                 if request.version != nil { result.answers[place] = .unknownVersion }
@@ -167,7 +174,6 @@ extension RunStore {
             }
         }
         try takeKeys(&candidates, &result, on: db)
-        let repeated = try takeMade(&candidates, &result, on: db)
 
         var changes = ChangeSet()
         var report = FoldReport()
@@ -180,6 +186,13 @@ extension RunStore {
                 refused[candidate.runID].map { .unusable("the run could not be started: \($0)") }
                 ?? .accepted(candidate.runID, version: candidate.version.number, isReplay: false)
         }
+        // Whoever came second with the same key shares the fate of the first.
+        if !refused.isEmpty {
+            for place in requests.indices {
+                guard case .accepted(let run, _, isReplay: true) = result.answers[place], let reason = refused[run] else { continue }
+                result.answers[place] = .unusable("the run could not be started: \(reason)")
+            }
+        }
         let runs = folds.map(\.change)
         result.fold.folds = folds
         result.fold.count(runs, changes)
@@ -188,11 +201,24 @@ extension RunStore {
         if !unused.isEmpty {
             statements.append((Self.takeBackKeys, [.int32Array(unused.map(\.version.namespaceID)), .bytesArray(unused.map(\.keyHash))]))
         }
+        let ticketed = candidates.filter { $0.request.ticket != nil && refused[$0.runID] == nil }
+        let first = ticketed.filter { !$0.isRepeated }
+        if !first.isEmpty {
+            statements.append((Self.refuseRepeated, [.int32Array(first.map(\.version.namespaceID)), .bytesArray(first.map(\.mark))]))
+        }
+        let repeated = ticketed.filter(\.isRepeated)
         if !repeated.isEmpty {
-            // What an earlier attempt has committed since it was looked for is in the way of these, unless it has ended meanwhile.
+            // What an earlier attempt has committed since it was looked for is in the way of these, unless it has ended meanwhile. One that has
+            // not come that far yet finds their marks.
+            let marks: Parameter = .bytesArray(repeated.map(\.mark))
+            statements.append(
+                (
+                    Self.takeKeys,
+                    [.int32Array(repeated.map(\.version.namespaceID)), marks, marks, .uuidArray(repeated.map(\.runID.pair))]
+                ))
             _ = try db.pipeline(statements)
             statements = []
-            guard try db.query(Self.readEnded, [.uuidArray(repeated.map(\.pair))]).isEmpty else {
+            guard try db.query(Self.readEnded, [.uuidArray(repeated.map(\.runID.pair))]).isEmpty else {
                 throw PostgresError(code: .server, sqlState: .serializationFailure, message: "An earlier attempt has made the run meanwhile.")
             }
         }
@@ -200,20 +226,13 @@ extension RunStore {
         return result
     }
 
-    // Answers for runs that an earlier attempt has made; gives those that have to be made again, under the same ids.
-    private func takeMade(
-        _ candidates: inout [Candidate], _ result: inout SubmitResult, on db: isolated PostgresConnection
-    ) throws(PostgresError) -> [RunID] {
-        let repeated = candidates.filter(\.isRepeated).map(\.runID)
-        guard !repeated.isEmpty else { return [] }
+    // The runs that earlier attempts have made, and their versions.
+    private func readMade(_ requests: [SubmitRequest], on db: isolated PostgresConnection) throws(PostgresError) -> [RunID: Int] {
+        let repeated = requests.compactMap { $0.ticket?.runID?.pair }
+        guard !repeated.isEmpty else { return [:] }
         var made: [RunID: Int] = [:]
-        for row in try db.query(Self.readMade, [.uuidArray(repeated.map(\.pair))]) { made[RunID(row.uuid(0))] = Int(row.int32(1)) }
-        candidates.removeAll { candidate in
-            guard candidate.isRepeated, let version = made[candidate.runID] else { return false }
-            result.answers[candidate.place] = .accepted(candidate.runID, version: version, isReplay: false)
-            return true
-        }
-        return repeated.filter { made[$0] == nil }
+        for row in try db.query(Self.readMade, [.uuidArray(repeated)]) { made[RunID(row.uuid(0))] = Int(row.int32(1)) }
+        return made
     }
 
     // Keys are taken in one order, so that two submits with the same keys wait for each other instead of deadlocking.
@@ -261,6 +280,9 @@ private struct Candidate {
     let isRepeated: Bool
 
     var keyHash: [UInt8] { Array(SHA256.hash(data: Array((request.key ?? "").utf8))) }
+
+    // What a repeated request without a key leaves among the keys' hashes; they are twice as long.
+    var mark: [UInt8] { withUnsafeBytes(of: (runID.uuid.high.bigEndian, runID.uuid.low.bigEndian)) { Array($0) } }
 
     // What was asked for, whatever the order of the input's keys.
     var requestHash: [UInt8] {

@@ -12,7 +12,7 @@ public enum Checks {
         _ connection: PostgresConnection, checks: [SQLFile] = EmbeddedSQL.checks
     ) async throws(PostgresError) -> [CheckResult] {
         var results: [CheckResult] = []
-        for file in checks { results += try await connection.runChecks([file], sample: nil) ?? [] }
+        for file in checks { results += try await connection.runChecks([file], sample: nil, patience: .zero) ?? [] }
         return results
     }
 
@@ -20,14 +20,14 @@ public enum Checks {
     ///
     /// The first of them, and as many more as fit into the same short transaction: there are as many results as checks were run. Read only, and none
     /// takes longer than the sample allows: a check that would has a `failure` that says so (`isUnfinished`).
+    ///
+    /// - Parameter patience: how long the transaction may have lasted for another check to be run in it. A snapshot that is held keeps dead rows from
+    ///   being tidied up.
     public static func probe(
-        _ connection: PostgresConnection, checks: [SQLFile], of sample: CheckSample
+        _ connection: PostgresConnection, checks: [SQLFile], of sample: CheckSample, patience: Duration = .milliseconds(100)
     ) async throws(PostgresError) -> [CheckResult]? {
-        try await connection.runChecks(checks, sample: sample)
+        try await connection.runChecks(checks, sample: sample, patience: patience)
     }
-
-    // A snapshot that is held keeps dead rows from being tidied up.
-    static let longestSnapshot: Duration = .milliseconds(100)
 }
 
 /// The part of a database that a probe looks at.
@@ -84,13 +84,13 @@ public struct CheckResult: Sendable, Hashable {
 
 extension PostgresConnection {
     // The answer is nil when somebody else is probing.
-    fileprivate func runChecks(_ files: [SQLFile], sample: CheckSample?) throws(PostgresError) -> [CheckResult]? {
+    fileprivate func runChecks(_ files: [SQLFile], sample: CheckSample?, patience: Duration) throws(PostgresError) -> [CheckResult]? {
         var results: [CheckResult] = []
         do {
             let isOurs = try transactionInPlace(.snapshot) { db throws(PostgresError) -> Bool in
                 if let sample, try !db.beginProbe(sample) { return false }
                 let begun = ContinuousClock.now
-                for file in files where results.isEmpty || ContinuousClock.now - begun < Checks.longestSnapshot {
+                for file in files where results.isEmpty || ContinuousClock.now - begun < patience {
                     results.append(try db.result(of: file))
                 }
                 return true

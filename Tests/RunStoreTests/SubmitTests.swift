@@ -98,4 +98,37 @@ struct SubmitTests {
         let third = try await Repeated.accepted(first.request, first.cluster)
         #expect(third == first.run)
     }
+
+    @Test("a server that stands still before it writes, while the run is made again and ends, makes it no second time")
+    func stoodStill() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(ProtocolTests.chain)
+        let (holder, zombie) = (try await cluster.database.connect(), try await cluster.database.connect())
+        try await holder.script(
+            """
+            create function public.stand_still() returns trigger language plpgsql as
+            $$ begin perform pg_advisory_xact_lock(42); return new; end $$;
+            create trigger still before insert on skein.run for each row when (current_setting('application_name') = 'zombie')
+              execute function public.stand_still()
+            """)
+        try await holder.script("begin; select pg_advisory_xact_lock(42)")
+        try await zombie.script("set application_name = 'zombie'")
+        var request = SubmitRequest(workflow: "chain", input: JSONText(["n": 1]))
+        request.ticket = SubmitTicket()
+        let asked = request
+        let first = Task { try await Repeated.accepted(asked, cluster, on: zombie) }
+        try await waitUntil(deadline: .seconds(30)) {
+            try await cluster.count("select count(*) from pg_stat_activity where application_name = 'zombie' and wait_event = 'advisory'") == 1
+        }
+        let run = try await Repeated.accepted(asked, cluster)
+        try await cluster.work(try await cluster.register())
+        let status = try await cluster.status(of: run)
+        #expect(status == "succeeded")
+        try await holder.script("commit")
+        await #expect { try await first.value } throws: { ($0 as? PostgresError)?.sqlState == .serializationFailure }
+        let live = try await cluster.count("select count(*) from skein.run")
+        #expect(live == 0)
+        try await holder.script("drop function public.stand_still cascade")
+        try await cluster.expectClean()
+    }
 }

@@ -41,6 +41,20 @@ begin
 end
 $$;
 
+-- Refuses runs that a later attempt of the same submit has made meanwhile: that of a server which stood still, and whose coordinator has asked again.
+-- To be called after the runs are inserted: from then on who makes one of them again waits for this transaction. p_marks are what later attempts
+-- have left in skein.run_key.
+create or replace function skein.refuse_repeated_v1(p_namespace_ids integer[], p_marks bytea[]) returns void
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off as $$
+begin
+  if exists (select from unnest(p_namespace_ids, p_marks) as g (namespace_id, mark)
+                    cross join lateral (
+                      select from skein.run_key k where k.namespace_id = g.namespace_id and k.key_hash = g.mark offset 0) as k) then
+    raise exception 'a later attempt has made the run' using errcode = 'serialization_failure';
+  end if;
+end
+$$;
+
 -- A UUIDv7: the database's time in front, random bits behind.
 create or replace function skein.new_run_id() returns uuid
 language sql volatile as $$
