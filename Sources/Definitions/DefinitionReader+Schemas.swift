@@ -31,14 +31,23 @@ extension DefinitionReader {
     /// Defaults of the input's members are not applied: whoever writes one has to say in an expression what stands in for what is absent.
     mutating func warnOfDefaults(in field: Field, _ path: String = "input") {
         guard let source, let properties = field.value(of: "properties") else { return }
+        let required = Set(field.value(of: "required")?.elements?.compactMap(\.string) ?? [])
         for member in properties.members ?? [] {
             let property = properties.member(member)
-            if let value = property.value(of: "default"), !source.text.contains("?\(member.key)") {
+            let isLookedFor = Self.hasWord("?\(member.key)", in: source.text) || source.text.contains("has(\(path).\(member.key))")
+            if let value = property.value(of: "default"), !required.contains(member.key), !isLookedFor {
                 report(
                     .unusedDefault, "the default of \(Wording.quoted(member.key)) is not applied: an input is kept as it came", at: value,
                     fix: "read it with ${{ \(path).?\(member.key).orValue(…) }}")
             }
             warnOfDefaults(in: property, "\(path).\(member.key)")
+        }
+    }
+
+    // Whether the text has the word, and not only the beginning of a longer one.
+    private static func hasWord(_ word: String, in text: String) -> Bool {
+        text.ranges(of: word).contains { place in
+            place.upperBound == text.endIndex || !(text[place.upperBound].isLetter || text[place.upperBound].isNumber || text[place.upperBound] == "_")
         }
     }
 

@@ -44,7 +44,8 @@ package enum CommandLineEntry {
         where value.hasPrefix("-") && value.count > 1 && message.contains("Missing value for '\(option) ") {
             let isNumber = value.dropFirst().first.map { $0 >= "0" && $0 <= "9" } ?? false
             return isNumber
-                ? "\(option) takes no negative value, and \(value) is one" : "\(option) needs a value; one that begins with a dash is written \(option)=\(value)"
+                ? "\(option) got \(value); where a negative number is allowed, it is written \(option)=\(value)"
+                : "\(option) needs a value; one that begins with a dash is written \(option)=\(value)"
         }
         return nil
     }

@@ -154,7 +154,7 @@ struct InvariantTests {
         Violation(
             "I32_orders_leave_their_record",
             "insert into skein.run_event (run_id, seq, namespace_id, kind, at) values ('\(live)', 3, 1, 'paused', clock_timestamp()); update skein.run set history_length = 3", mend: .statement(0)),
-        Violation("I32_orders_leave_their_record", "update skein.run set cancel_requested_at = clock_timestamp()", mend: .statement(0)),
+        Violation("I32_orders_leave_their_record", "update skein.run set cancel_requested_at = clock_timestamp()", mend: .statement(1)),
         Violation("I32_orders_leave_their_record", "update skein.ended_run set status = 'cancelled', cancel_reason = 'by hand'"),
         Violation(
             "I34_failovers_void_leases",

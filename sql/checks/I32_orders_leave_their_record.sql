@@ -1,8 +1,10 @@
 -- I32: every order has its record, in the same transaction
 -- proves: a run that stands paused says when and by whom in its history, one that was resumed, too, and no run is being cancelled, or was
 -- cancelled by somebody, without an order
--- remedy: report it; somebody has changed the run's row by hand. Of a run that is live, the record is made by
--- `select skein.note_event_v1(array['<run_id>']::uuid[], '<missing>', null)`; of one that has ended nothing is changed
+-- remedy: report it; somebody has changed the run's row by hand. What a live run's history does not say is added by
+-- `select skein.note_event_v1(array['<run_id>']::uuid[], '<missing>', null)`; a cancel without an order is given again by
+-- `with undone as materialized (update skein.run set cancel_requested_at = null where run_id = '<run_id>' returning run_id) select skein.cancel(run_id) from undone`;
+-- of a run that has ended nothing is changed
 with last as (
   select distinct on (run_id) run_id, kind, at from skein.run_event
    where skein.is_checked_v1(run_id) and kind in ('paused', 'resumed') order by run_id, seq desc)

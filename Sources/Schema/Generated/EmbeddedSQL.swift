@@ -2606,7 +2606,7 @@ select r.run_id, e.status, e.ended_at from skein.run r join skein.ended_run e us
 -- I3: a key names a run that exists
 -- proves: whoever submitted with an idempotency key was given the id of a run that was accepted; runs of dropped weeks aside
 -- remedy: report it; without its row the key makes a run at the client's next submit:
--- `delete from skein.run_key where namespace_id = <namespace_id> and key_hash = decode('<key_hash>', 'hex')`
+-- `delete from skein.run_key where namespace_id = <namespace_id> and key_hash = decode('<key_hash>', 'hex') and run_id = '<run_id>'`
 select k.namespace_id, encode(k.key_hash, 'hex') as key_hash, k.run_id
   from skein.run_key k tablesample system (skein.checked_percent_v1('skein.run_key'))
  where not exists (select from skein.run r where r.run_id = k.run_id)
@@ -2714,7 +2714,8 @@ select w.run_id, w.path, 'wait' from skein.wait w where skein.is_checked_v1(w.ru
 -- proves: no attempt was claimed between a pause and what ended it (by the database's clock, with a second for statements in flight), and
 -- nothing of a paused run stands where a worker could claim it
 -- remedy: report it; a claim got past the hold. What could be claimed is held by
--- `update skein.task set held = true where run_id = '<run_id>' and path = '<path>' and state = 'ready'`
+-- `update skein.task t set held = true from (select run_id from skein.run where run_id = '<run_id>' and paused_at is not null for share) as r
+-- where t.run_id = r.run_id and t.path = '<path>' and t.state = 'ready'`
 with pause as (
   select run_id, at as paused_at, lead(at, 1, 'infinity') over (partition by run_id order by seq) as until, kind
     from skein.run_event where skein.is_checked_v1(run_id) and kind in ('paused', 'resumed', 'cancel_requested')),
@@ -2737,7 +2738,8 @@ select r.run_id, t.path, null, r.paused_at, 'could be claimed'
 -- I11: nothing starts after a cancel is acknowledged
 -- proves: no attempt of a run was claimed after its cancel had committed (by the database's clock, with a second for statements in flight)
 -- remedy: report it; a claim got past the hold. What is ready is held by
--- `update skein.task set held = true where run_id = '<run_id>' and path = '<path>' and state = 'ready'`
+-- `update skein.task t set held = true from (select run_id from skein.run where run_id = '<run_id>' and cancel_requested_at is not null for share) as r
+-- where t.run_id = r.run_id and t.path = '<path>' and t.state = 'ready'`
 select r.run_id, t.path, t.claimed_at, r.cancel_requested_at
   from skein.run r join skein.task t using (run_id)
  where skein.is_checked_v1(r.run_id) and r.cancel_requested_at is not null
@@ -2767,9 +2769,9 @@ select a.run_id, a.path, a.attempt, a.status::text, 'counted twice'
             text: #"""
 -- I13: what could not be started is kept
 -- proves: each workflow that follows an ended run without a condition was started or is a dead letter, and every letter is that of a run
--- remedy: report it with the rows; start what is missing by hand (`skein run start`) with the ended run's output, and leave a letter that says so:
+-- remedy: report it with the rows; start each that is missing by hand (`skein run start`) with the ended run's output, and leave a letter that says so:
 -- `insert into skein.dead_letter (namespace_id, kind, run_id, path, workflow, failure) select namespace_id, 'chain', run_id, 'by hand',
--- '<workflows>', '{"type":"limit","message":"started by hand"}' from skein.ended_run where run_id = '<run_id>'`; a letter whose run is gone is
+-- '<workflow>', '{"type":"limit","message":"started by hand"}' from skein.ended_run where run_id = '<run_id>'`; a letter whose run is gone is
 -- about nothing: `delete from skein.dead_letter where letter_id = <letter_id>`
 with followers as (
   select e.run_id, v.definition::json -> (case e.status when 'succeeded' then 'onSuccess' when 'cancelled' then 'onCancel' else 'onFailure' end)
@@ -2778,17 +2780,20 @@ with followers as (
     join skein.workflow_version v using (version_id)
    where skein.is_checked_v1(e.run_id) and v.definition like '%"workflow"%"workflow"%'
      and to_regclass('skein.ended_run_' || to_char(e.ended_at at time zone 'UTC', 'IYYY"w"IW')) is not null)
-select f.run_id, l.unconditional as expected, l.started + l.letters as found, l.workflows, null::bigint as letter_id
+select f.run_id, c.workflow, c.expected, l.started + l.letters as found, null::bigint as letter_id
   from followers f
  cross join lateral (
-   select (select count(*) from json_array_elements(f.chains) as c (chain) where c.chain -> 'if' is null) as unconditional,
-          (select string_agg(c.chain ->> 'workflow', ', ') from json_array_elements(f.chains) as c (chain) where c.chain -> 'if' is null) as workflows,
-          (select count(*) from skein.run r where r.source_run_id = f.run_id)
-            + (select count(*) from skein.ended_run r where r.source_run_id = f.run_id) as started,
-          (select count(*) from skein.dead_letter d where d.run_id = f.run_id and d.kind = 'chain') as letters) as l
- where f.chains is not null and l.started + l.letters < l.unconditional
+   select chain ->> 'workflow' as workflow, count(*) as expected
+     from json_array_elements(f.chains) as a (chain) where chain -> 'if' is null group by 1) as c
+ cross join lateral (
+   select (select count(*) from skein.run r join skein.workflow_version v using (version_id)
+            where r.source_run_id = f.run_id and v.name = c.workflow)
+            + (select count(*) from skein.ended_run r join skein.workflow_version v using (version_id)
+                where r.source_run_id = f.run_id and v.name = c.workflow) as started,
+          (select count(*) from skein.dead_letter d where d.run_id = f.run_id and d.kind = 'chain' and d.workflow = c.workflow) as letters) as l
+ where f.chains is not null and l.started + l.letters < c.expected
 union all
-select d.run_id, null, null, d.workflow, d.letter_id
+select d.run_id, d.workflow, null, null, d.letter_id
   from skein.dead_letter d
  where skein.is_checked_v1(d.run_id)
    and not exists (select from skein.run r where r.run_id = d.run_id)
@@ -2828,7 +2833,9 @@ select s.run_id, s.path, null, s.attempt, p.allowed
 -- proves: no back-off and no sleep is forgotten, and none fires twice
 -- remedy: report it; a missing timer is made again by `insert into skein.timer (run_id, path, kind, namespace_id, due_at)
 -- select run_id, '<path>', '<kind>', namespace_id, clock_timestamp() from skein.run where run_id = '<run_id>'`, and one that has nothing to wake
--- is taken away by `delete from skein.timer where run_id = '<run_id>' and path = '<path>' and kind = '<kind>'`
+-- is taken away by `delete from skein.timer m where run_id = '<run_id>' and path = '<path>' and kind = '<kind>'
+-- and not exists (select from skein.task t where t.run_id = m.run_id and t.path = m.path and t.state = 'waiting')
+-- and not exists (select from skein.live_step l where l.run_id = m.run_id and l.path = m.path)`
 select t.run_id, t.path, 'backoff' as kind, 'no timer' as problem
   from skein.task t
  where skein.is_checked_v1(t.run_id) and t.state = 'waiting' and not exists (select from skein.timer m where m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff')
@@ -2998,8 +3005,10 @@ select 'key', 'not a hash', name from skein.api_key where octet_length(key_hash)
 -- I32: every order has its record, in the same transaction
 -- proves: a run that stands paused says when and by whom in its history, one that was resumed, too, and no run is being cancelled, or was
 -- cancelled by somebody, without an order
--- remedy: report it; somebody has changed the run's row by hand. Of a run that is live, the record is made by
--- `select skein.note_event_v1(array['<run_id>']::uuid[], '<missing>', null)`; of one that has ended nothing is changed
+-- remedy: report it; somebody has changed the run's row by hand. What a live run's history does not say is added by
+-- `select skein.note_event_v1(array['<run_id>']::uuid[], '<missing>', null)`; a cancel without an order is given again by
+-- `with undone as materialized (update skein.run set cancel_requested_at = null where run_id = '<run_id>' returning run_id) select skein.cancel(run_id) from undone`;
+-- of a run that has ended nothing is changed
 with last as (
   select distinct on (run_id) run_id, kind, at from skein.run_event
    where skein.is_checked_v1(run_id) and kind in ('paused', 'resumed') order by run_id, seq desc)
