@@ -166,7 +166,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "BadInput", "Chaos", "WorkflowModel", "Faults", "EmbeddedPostgres", "Postgres", "Programs", "Schema", "PostgresTestKit",
+                "BadInput", "Chaos", "WorkflowModel", "Definitions", "JSONSchema", "Faults", "EmbeddedPostgres", "Postgres", "Programs", "Schema",
+                "PostgresTestKit",
                 .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
             ]),
     ]

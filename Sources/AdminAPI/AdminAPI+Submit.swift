@@ -61,7 +61,20 @@ extension AdminAPI {
         ) { api, call in try await api.startRuns(call) },
     ]
 
+    // Whoever is refused under load costs next to nothing: no body is looked at, nothing is asked of the database.
+    private func refuseWhenFull() throws {
+        if admission.isFull { throw backlogFull }
+        if submitter.isFull { throw waitingFull }
+    }
+
+    private var backlogFull: Problem {
+        .tooMuch("There are as many runs under way as this coordinator lets in (\(configuration.backlogLimit)).", .backlog)
+    }
+
+    private var waitingFull: Problem { .tooMuch("Too many runs are waiting to be accepted (\(configuration.waitingLimit)).", .waiting) }
+
     private func startRun(_ call: Call) async throws -> Response {
+        try refuseWhenFull()
         let body = try await call.json(upTo: configuration.bodyLimit)
         var request = try submitRequest(body, namespace: call.namespace)
         if let key = try Self.headerKey(of: call) {
@@ -80,6 +93,7 @@ extension AdminAPI {
     }
 
     private func startRuns(_ call: Call) async throws -> Response {
+        try refuseWhenFull()
         let body = try await call.json(upTo: configuration.batchLimit)
         guard let members = JSONSlices.members(of: body), members.count == 1, members[0].key == "runs",
             let items = JSONSlices.elements(of: members[0].value)
@@ -123,9 +137,7 @@ extension AdminAPI {
     // One answer for each request, in their order. When some were accepted already, those that were not have a problem each: whoever is
     // told that everything failed would send it all again.
     private func answers(to requests: [SubmitRequest]) async throws -> [Result<SubmitAnswer, Problem>] {
-        guard admission.admit(runs: requests.count) else {
-            throw Problem.tooMuch("There are as many runs under way as this coordinator lets in (\(configuration.backlogLimit)).", .backlog)
-        }
+        guard admission.admit(runs: requests.count) else { throw backlogFull }
         var answers: [Result<SubmitAnswer, Problem>] = []
         var rest = requests[...]
         while !rest.isEmpty {
@@ -137,7 +149,7 @@ extension AdminAPI {
                 continue
             } catch {
                 switch error {
-                case .overloaded: problem = .tooMuch("Too many runs are waiting to be accepted (\(configuration.waitingLimit)).", .waiting)
+                case .overloaded: problem = waitingFull
                 case .stopping: problem = Problem(.overloaded, "This coordinator is stopping; another one will answer.")
                 case .database(let error): problem = Problem(error)
                 }

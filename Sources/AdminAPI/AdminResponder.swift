@@ -72,7 +72,9 @@ public struct AdminResponder: HTTPResponder {
         case .found(let route, let captures):
             let caller: Caller
             switch route.access {
-            case .open: caller = Caller(namespace: "default", scopes: [])
+            case .open:
+                try api.authenticator.checkOrigin(of: request)
+                caller = Caller(namespace: "default", scopes: [])
             case .scope(let scope):
                 switch api.readiness.state {
                 case .schemaOlder(let reason), .schemaNewer(let reason), .unsafe(let reason): throw Problem(.schemaNotReady, reason)

@@ -9,7 +9,7 @@ import WorkflowModel
 /// Decides whether there is room for what a request brings.
 ///
 /// Two things are bounded: the bytes of bodies that requests hold while they are answered, and the runs that were accepted and have not
-/// ended. The runs are counted in the database, now and then as long as some are submitted; in between those count that were let in here.
+/// ended. The runs are counted in the database, now and then as long as some are submitted or many are under way; in between those count that were let in here.
 final class Admission: Sendable {
     private struct State {
         var bytes = 0
@@ -54,6 +54,20 @@ final class Admission: Sendable {
 
     // MARK: Runs
 
+    /// How many runs are under way, as far as is known.
+    var knownRuns: Int { state.withLock { $0.counted + $0.since } }
+
+    /// Whether there is no room for a single run more, so that a request for some can be refused before its body is looked at.
+    var isFull: Bool {
+        guard backlogLimit > 0 else { return false }
+        // Whoever asks wants to be let in: that is what the next count is for.
+        defer { wakeup.signal() }
+        return state.withLock { state in
+            let known = state.counted + state.since
+            return known > 0 && known >= backlogLimit
+        }
+    }
+
     /// Whether there is room for so many more runs. What is let in counts at once.
     func admit(runs: Int) -> Bool {
         guard backlogLimit > 0 else { return true }
@@ -76,15 +90,17 @@ final class Admission: Sendable {
         while !Task.isCancelled {
             let begun = ContinuousClock.now
             let before = state.withLock { $0.since }
+            var known = backlogLimit
             var pause = Self.pauseAfterFailure
             do {
                 let counted = try await pool.withConnection { connection in
                     try await connection.query(
                         "select count(*) from (select from skein.run limit $1) as live", [.int64(Int64(self.backlogLimit) + 1)])[0].int64(0)
                 }
-                state.withLock { state in
+                known = state.withLock { state in
                     state.counted = Int(counted)
                     state.since = max(0, state.since - before)
+                    return state.counted + state.since
                 }
                 pause = max(Self.shortestPause, (ContinuousClock.now - begun) / Self.countingShare)
             } catch {
@@ -92,7 +108,8 @@ final class Admission: Sendable {
             }
             try? await Task.sleep(for: pause)
             if Task.isCancelled { return }
-            await wakeup.wait()
+            // As long as there is much, what is known gets old by itself: whoever comes next must not be refused for runs that have ended.
+            if known <= backlogLimit / 2 { await wakeup.wait() }
         }
     }
 }

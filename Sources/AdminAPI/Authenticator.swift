@@ -77,11 +77,19 @@ final class Authenticator: Sendable {
         return owner
     }
 
+    /// Whoever asks for what everybody may see. Without keys that is everybody on this machine.
+    func checkOrigin(of request: Request) throws {
+        if !requiresKeys, request.headers[.authorization] == nil { try Self.refuseForeignPages(request) }
+    }
+
     // An API without keys trusts this machine, but not every page that a browser on it shows: neither one that sends requests to
     // 127.0.0.1 itself, nor one whose name was made to point there.
     private static func refuseForeignPages(_ request: Request) throws {
         if let host = request.head.authority, !isLocal(host) {
-            throw Problem(.foreignOrigin, "Without API keys, requests must be addressed to this machine by its loopback name.")
+            throw Problem(
+                .foreignOrigin,
+                "Without API keys, requests must be addressed to localhost, 127.0.0.1 or [::1], and this one was addressed to \"\(host.prefix(100))\".",
+                [("host", .string(String(host.prefix(100))))])
         }
         if let origin = originField.flatMap({ request.headers[$0] }) {
             let host = origin.split(separator: "/", omittingEmptySubsequences: true).dropFirst().first.map(String.init)
@@ -93,7 +101,8 @@ final class Authenticator: Sendable {
 
     private static func isLocal(_ authority: String) -> Bool {
         if authority.hasPrefix("[") { return authority.prefix { $0 != "]" } == "[::1" }
-        return BindRule.isLoopback(String(authority.prefix { $0 != ":" }))
+        let host = authority.prefix { $0 != ":" }.lowercased()
+        return BindRule.isLoopback(host) || host.hasSuffix(".localhost")
     }
 }
 

@@ -67,9 +67,11 @@ extension ProblemCode {
                 why: "A key is of one namespace and has the scopes that it was made with.", remedy: "Use a key of that namespace with that scope.")
         case .foreignOrigin:
             Page(
-                title: "Requests from other sites are refused", happened: "A browser sent this request on behalf of a page of another site.",
-                why: "Without keys the API is open to everybody on this machine, but not to every page that a browser on it happens to show.",
-                remedy: "Use the API from a program, from the coordinator's own pages, or with API keys.")
+                title: "Requests from other sites are refused",
+                happened: "A browser sent this request on behalf of a page of another site, or it was addressed to a host that is not localhost.",
+                why: "Without keys the API is open to everybody on this machine, but not to every page that a browser on it happens to show, nor to "
+                    + "one whose name was made to point at this machine.",
+                remedy: "Use the API from a program, from the coordinator's own pages, or with API keys; address it as localhost, 127.0.0.1 or [::1].")
         case .routeNotFound:
             Page(
                 title: "There is nothing at this path", happened: "No route has this path.", why: "The path may be misspelt, or of another release.",

@@ -63,6 +63,9 @@ final class Submitter: Sendable {
         self.note = note
     }
 
+    /// Whether as many requests wait as may, so that none more is taken.
+    var isFull: Bool { state.withLock { $0.count >= waitingLimit } }
+
     /// Submits requests, at most `batchLimit` of them, in one transaction. When this returns, what was accepted is durable.
     func submit(_ requests: [SubmitRequest]) async throws(SubmitFailure) -> [SubmitAnswer] {
         precondition(requests.count <= Self.batchLimit, "More requests at once than fit into one transaction.")

@@ -59,12 +59,16 @@ extension AgentCaller {
         case leaderEnded
     }
 
+    // More than a pipe holds.
+    private static let lateBytes = 1 << 20
+
     // Input, output, log and the end of the process are followed at the same time; any order would deadlock with some process.
     private static func converse(
         with execution: Execution<CustomWriteInput, SequenceOutput, SequenceOutput>, input: [UInt8], limit: Int, logBytes: Int,
         teardown: [TeardownStep]
     ) async -> Conversation {
-        await withTaskGroup(of: Part.self) { group in
+        let leaderHasEnded = Gate()
+        return await withTaskGroup(of: Part.self) { group in
             group.addTask {
                 // A process may end, or close its input, without having read it all: that is its own business.
                 _ = try? await execution.standardInputWriter.write(input)
@@ -86,10 +90,22 @@ extension AgentCaller {
             group.addTask {
                 var log = CappedLog(limit: logBytes)
                 var iterator = execution.standardError.makeAsyncIterator()
-                while !Task.isCancelled, let buffer = try? await iterator.next() {
-                    buffer.withUnsafeBytes { bytes in log.append(bytes) }
+                var isOver = false
+                var late = 0
+                while true {
+                    while let buffer = try? await iterator.next() {
+                        buffer.withUnsafeBytes { bytes in log.append(bytes) }
+                        guard Task.isCancelled, leaderHasEnded.isOpen else { continue }
+                        // What was in the pipe, and not what somebody goes on saying who has left the group.
+                        late += buffer.count
+                        if late > Self.lateBytes { return .log(log) }
+                    }
+                    // A reader that was cancelled waits for nothing: what is in the pipe it has read, and what the process says until it ends
+                    // is read when it has ended.
+                    guard Task.isCancelled, !isOver else { return .log(log) }
+                    await leaderHasEnded.wait()
+                    isOver = true
                 }
-                return .log(log)
             }
             group.addTask {
                 // Subprocess stops at the leader: its teardown ends as soon as the leader has ended, whatever else is in the group. So the
@@ -97,6 +113,7 @@ extension AgentCaller {
                 // the group's id, cannot belong to anybody else yet. That also closes the pipes which grandchildren have inherited.
                 await ProcessEnd.wait(for: execution.processIdentifier.value, descriptor: execution.processIdentifier.processDescriptor)
                 kill(-execution.processIdentifier.value, SIGKILL)
+                leaderHasEnded.open()
                 return .leaderEnded
             }
             var conversation = Conversation(log: CappedLog(limit: logBytes))

@@ -1,4 +1,4 @@
-// Tables for people: aligned columns, no lines, nothing cut off.
+// Tables for people: aligned columns, no lines, nothing cut off but prose at the end of a terminal's line.
 
 /// A table of text.
 package struct TextTable: Sendable {
@@ -6,9 +6,12 @@ package struct TextTable: Sendable {
     package struct Column: Sendable {
         let title: String
         let isNumber: Bool
+        var isProse = false
 
         /// A column of text.
         package static func text(_ title: String) -> Column { Column(title: title, isNumber: false) }
+        /// A column of sentences, the last one of a table: on a terminal they end where the line does.
+        package static func prose(_ title: String) -> Column { Column(title: title, isNumber: false, isProse: true) }
         /// A column of numbers, aligned to the right.
         package static func number(_ title: String) -> Column { Column(title: title, isNumber: true) }
     }
@@ -27,11 +30,17 @@ package struct TextTable: Sendable {
     /// Whether there are no rows.
     package var isEmpty: Bool { rows.isEmpty }
 
+    private static let shortestProse = 20
+
     /// The lines, the titles first.
-    package func lines(on console: Console) -> [String] {
+    ///
+    /// - Parameter limit: how wide they may be; 0 is as wide as they are. Nil is the terminal's width.
+    package func lines(on console: Console, width limit: Int? = nil) -> [String] {
+        let limit = limit ?? console.width
         let widths = columns.indices.map { index in
             ([columns[index].title] + rows.map { $0[index] }).map(Self.width).max() ?? 0
         }
+        let before = widths.dropLast().reduce(0) { $0 + $1 + 2 }
         func line(_ cells: [String], _ dress: (String) -> String) -> String {
             var text = ""
             for (index, cell) in cells.enumerated() {
@@ -44,7 +53,7 @@ package struct TextTable: Sendable {
                 }
             }
             while text.last == " " { text.removeLast() }
-            return text
+            return columns.last?.isProse == true && limit > 0 ? Self.fitted(text, to: max(limit, before + Self.shortestProse)) : text
         }
         return [line(columns.map(\.title)) { console.styled($0, .dim) }] + rows.map { row in line(row) { $0 } }
     }

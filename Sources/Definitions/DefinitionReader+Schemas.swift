@@ -28,6 +28,20 @@ extension DefinitionReader {
         return schema
     }
 
+    /// Defaults of the input's members are not applied: whoever writes one has to say in an expression what stands in for what is absent.
+    mutating func warnOfDefaults(in field: Field, _ path: String = "input") {
+        guard let source, let properties = field.value(of: "properties") else { return }
+        for member in properties.members ?? [] {
+            let property = properties.member(member)
+            if let value = property.value(of: "default"), !source.text.contains("?\(member.key)") {
+                report(
+                    .unusedDefault, "the default of \(Wording.quoted(member.key)) is not applied: an input is kept as it came", at: value,
+                    fix: "read it with ${{ \(path).?\(member.key).orValue(…) }}")
+            }
+            warnOfDefaults(in: property, "\(path).\(member.key)")
+        }
+    }
+
     // The value that a JSON pointer names, or the nearest one around it.
     private static func follow(_ pointer: String, from field: Field) -> Field {
         var field = field

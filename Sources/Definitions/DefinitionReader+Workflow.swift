@@ -20,6 +20,7 @@ extension DefinitionReader {
         if let input = entries["input"] {
             definition.inputSchema = schema(input)
             if source != nil, let schema = definition.inputSchema { inputType = StaticType(schema: schema) }
+            warnOfDefaults(in: input)
         }
         if let defaults = entries["defaults"] { definition.defaults = self.defaults(defaults) }
         if let agents = entries["agents"] { definition.agents = self.agents(agents) }

@@ -376,6 +376,14 @@ extension DiagnosticCode {
             Page(
                 title: "a variable that hides another one", happened: "A loop inside another one gives its item the same name.",
                 why: "The body of the inner loop cannot see the item of the outer one.", remedy: "Name them differently with `as`.")
+        case .unusedDefault:
+            Page(
+                title: "a default that is not applied",
+                happened: "The schema of the input gives a member a `default`, and no expression says what stands in for a member that is absent.",
+                why: "In JSON Schema a default is a note to whoever reads the schema. Inputs are kept as they came, so input.tier fails, "
+                    + "or is absent, where a run was started without it.",
+                remedy: "Read it with the value that stands in for it: ${{ input.?tier.orValue('gold') }}. Or demand it with `required`, "
+                    + "and leave the default out.")
         case .doubtfulExpression:
             Page(
                 title: "an expression that hardly does what is meant",

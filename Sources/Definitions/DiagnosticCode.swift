@@ -146,6 +146,8 @@ public enum DiagnosticCode: String, Sendable, Hashable, CaseIterable {
 
     // Warnings.
 
+    /// A default in the schema of the input that nothing in the file stands in for.
+    case unusedDefault = "W2189"
     /// A word that YAML 1.1 took for a boolean; here it is text.
     case yamlWord = "W2190"
     /// A number with a leading zero, which some take for octal and others for text.

@@ -225,8 +225,17 @@ struct SchemaIndex {
                     try visit(element, at: location.child(key).child(String(position)), resource: resource, depth: depth + 1)
                 }
             case .map:
-                guard let map = member.objectValue else { continue }
+                // Of the other keywords the compiler says so; of these it looks at nothing but the schemas in them.
+                let isShelf = key == "$defs" || key == "definitions"
+                guard let map = member.objectValue else {
+                    if isShelf { throw error(at: location.child(key), "\(key) must be an object of schemas, not \(member.kindPhrase)") }
+                    continue
+                }
                 for (name, element) in map.members {
+                    if isShelf, element.objectValue == nil, element.boolValue == nil {
+                        throw error(
+                            at: location.child(key).child(name), "a schema must be an object or a boolean, not \(element.kindPhrase)")
+                    }
                     try visit(element, at: location.child(key).child(name), resource: resource, depth: depth + 1)
                 }
             }

@@ -33,7 +33,20 @@ package enum CommandLineEntry {
     package static func refusal(_ root: any ParsableCommand.Type, _ error: any Error, of arguments: some Sequence<String>) -> String? {
         guard root.exitCode(for: error) == .validationFailure, !(error is ExitCode) else { return nil }
         let name = name(of: root, for: arguments)
-        return "\(name): \(reason(root.message(for: error))) (see \(name) --help)"
+        let message = root.message(for: error)
+        return "\(name): \(dashedValue(message, Array(arguments)) ?? reason(message)) (see \(name) --help)"
+    }
+
+    // A value that begins with a dash is taken for an option, and the one that it was meant for is said to have none.
+    private static func dashedValue(_ message: String, _ arguments: [String]) -> String? {
+        guard message.contains("Missing value for '") else { return nil }
+        for (option, value) in zip(arguments, arguments.dropFirst())
+        where value.hasPrefix("-") && value.count > 1 && message.contains("Missing value for '\(option) ") {
+            let isNumber = value.dropFirst().first.map { $0 >= "0" && $0 <= "9" } ?? false
+            return isNumber
+                ? "\(option) takes no negative value, and \(value) is one" : "\(option) needs a value; one that begins with a dash is written \(option)=\(value)"
+        }
+        return nil
     }
 
     // One line, without a full stop.

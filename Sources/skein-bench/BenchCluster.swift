@@ -17,7 +17,7 @@ final class BenchCluster {
     let databaseURL: String
     private(set) var coordinators: [Process] = []
     private(set) var workers: [Process] = []
-    private let port: Int
+    let port: Int
     private let settings: [String: String]
     private let client = HTTPClient(eventLoopGroupProvider: .singleton)
 

@@ -10,10 +10,11 @@ struct ChaosCommand: AsyncParsableCommand {
         commandName: "chaos",
         abstract: "Runs random workflows on a cluster of real processes, does it all the harm there is, and has the history judged.",
         discussion: """
-            The cluster has two coordinators, three workers, and a PostgreSQL server of its own. Clients start, pause, resume, signal and cancel runs \
-            and write down every call; agents write down theirs; an oracle knows how each run must end. At the end deploy/check-history, a program \
-            in Python that shares no code with Skein, reads it all together with the database, and says "good", "broken" or "void" (when too little \
-            happened for a verdict). What is seeded is what is asked for and what harm is done; real processes never do the same twice.
+            The cluster has two coordinators, five workers in two namespaces, and a PostgreSQL server of its own. Clients start, pause, resume, \
+            signal, adjust and cancel runs and write down every call; agents write down theirs; an oracle knows how each run must end. At the end \
+            deploy/check-history, a program in Python that shares no code with Skein, reads it all together with the database, and says "good", \
+            "broken" or "void" (when too little happened for a verdict). What is seeded is what is asked for and what harm is done; real processes \
+            never do the same twice.
 
             Faults:
             \(Fault.allCases.map { "  \($0.rawValue)\(String(repeating: " ", count: max(1, 20 - $0.rawValue.count)))\($0.summary)" }.joined(separator: "\n"))

@@ -35,6 +35,14 @@ struct ProcessTable {
         return entry.own + entry.ended + entries.values.filter { $0.parent == root }.reduce(0) { $0 + $1.own }
     }
 
+    /// The time that the cores were not idle since the machine's start.
+    static func machineSeconds() -> Double {
+        let text = (try? String(contentsOfFile: "/proc/stat", encoding: .utf8)) ?? ""
+        // user, nice, system, idle, iowait, irq, softirq, steal
+        let fields = text.prefix { $0 != "\n" }.split(separator: " ").dropFirst().prefix(8).map { Double($0) ?? 0 }
+        return fields.enumerated().reduce(0) { $0 + ($1.offset == 3 || $1.offset == 4 ? 0 : $1.element) } / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
     /// The time that all threads of a process have run, to the nanosecond. Threads that have ended are not in it.
     static func fineSeconds(of id: Int32) -> Double {
         let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/task")) ?? []

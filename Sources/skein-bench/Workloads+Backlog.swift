@@ -9,8 +9,7 @@ extension Workloads {
     private static let steps = 10
 
     static func backlogs(_ options: WorkloadOptions, on cluster: BenchCluster) async throws -> [Figure] {
-        try await cluster.quiet()
-        try await cluster.apply(sequence("w6", steps: steps))
+        try await prepareSnapshot(on: cluster)
         try await cluster.prepareBacklog()
         _ = try await plain(options, on: cluster)
         var figures: [Figure] = []
@@ -32,7 +31,14 @@ extension Workloads {
                 Figure(workload: "W6", name: "\(backlog.figure), in time", medianOf: costs, unit: "us"),
             ]
         }
-        return figures + (try await heldSnapshot(options, on: cluster))
+        return figures + (try await heldSnapshot(
+            runs: options.w6Runs, repeats: options.repeats, seconds: Double(options.snapshotSeconds), on: cluster))
+    }
+
+    /// What `heldSnapshot` needs.
+    static func prepareSnapshot(on cluster: BenchCluster) async throws {
+        try await cluster.quiet()
+        try await cluster.apply(sequence("w6", steps: steps))
     }
 
     // Nothing else lies about.
@@ -41,31 +47,45 @@ extension Workloads {
         return try await round("w6", runs: options.w6Runs, steps: steps, on: cluster)
     }
 
-    // While a snapshot is held nothing that dies can be tidied up, and the work goes on. What counts is how fast it is in the end.
-    private static func heldSnapshot(_ options: WorkloadOptions, on cluster: BenchCluster) async throws -> [Figure] {
-        func rates() async throws -> Double {
+    /// While a snapshot is held nothing that dies can be tidied up, and the work goes on. What counts is how fast it is in the end.
+    static func heldSnapshot(
+        runs: Int, repeats: Int, seconds: Double, on cluster: BenchCluster, note: (String) -> Void = { _ in }
+    ) async throws -> [Figure] {
+        func rate() async throws -> Double { try await round("w6", runs: runs, steps: steps, on: cluster).rate }
+        func rates(_ when: String) async throws -> Double {
             var rates: [Double] = []
-            for _ in 0..<options.repeats { rates.append(try await round("w6", runs: options.w6Runs, steps: steps, on: cluster).rate) }
+            for _ in 0..<repeats { rates.append(try await rate()) }
+            note("\(when): \(rates.map { Report.plain($0) }.joined(separator: ", ")) steps/s")
             return Statistics.median(rates)
         }
         try await cluster.clearLiveTables()
-        let before = try await rates()
+        // The first round warms caches and is not counted.
+        _ = try await rate()
+        let before = try await rates("before")
         let holder = try await PostgresConnection.connect(
             PostgresConfiguration(cluster.databaseURL, applicationName: "skein-bench-snapshot"))
         _ = try await holder.query("begin isolation level repeatable read")
         _ = try await holder.query("select count(*) from skein.run")
         let clock = ContinuousClock()
-        let end = clock.now + .seconds(options.snapshotSeconds)
-        while clock.now < end { _ = try await round("w6", runs: options.w6Runs, steps: steps, on: cluster) }
-        let held = try await rates()
+        let begun = clock.now
+        var noted = 0.0
+        while clock.now < begun + .seconds(seconds) {
+            let rate = try await rate()
+            let passed = (clock.now - begun).seconds
+            guard passed >= noted + seconds / 10 else { continue }
+            noted = passed
+            let dead = try await cluster.number("select sum(n_dead_tup) from pg_stat_user_tables where schemaname = 'skein'")
+            note("held for \(Report.plain(passed.rounded())) s: \(Report.plain(rate)) steps/s, \(Report.plain(dead)) dead rows")
+        }
+        let held = try await rates("at the end")
         _ = try await holder.query("commit")
         await holder.close()
         try await cluster.clearLiveTables()
-        let after = try await rates()
+        let after = try await rates("after")
         let plain = (before + after) / 2
         return [
             Figure(workload: "W6", name: Name.heldSnapshot, value: held / plain * 100, unit: "%"),
-            Figure(workload: "W6", name: "steps a second, a snapshot held for \(options.snapshotSeconds) s", value: held, unit: "steps/s"),
+            Figure(workload: "W6", name: "steps a second, a snapshot held for \(Report.plain(seconds)) s", value: held, unit: "steps/s"),
         ]
     }
 }

@@ -126,7 +126,7 @@ struct KeyCommand: AsyncParsableCommand {
             abstract: "Make a key. It is shown once: only its hash is stored.")
         @Argument(help: "A name for people.") var name: String
         @Option(help: "What it may do: read, write, or both separated by a comma.") var scope = "read,write"
-        @Option(help: "How long it is valid, such as 90d; without it, until it is revoked.") var lifetime: DurationArgument?
+        @Option(help: "How long it is valid, such as 90d; without it, until it is revoked.", transform: DurationArgument.read) var lifetime: DurationArgument?
         @Option(help: "The namespace of everything that is asked for with it.") var namespace = "default"
         @OptionGroup var database: DatabaseOptions
 

@@ -32,7 +32,7 @@ struct RunCommand: AsyncParsableCommand {
                 output.isJSON,
                 console,
                 columns: [
-                    .text("RUN"), .text("WORKFLOW"), .text("STATUS"), .number("AGE"), .number("DURATION"), .text("LABELS"), .text("ERROR"),
+                    .text("RUN"), .text("WORKFLOW"), .text("STATUS"), .number("AGE"), .number("DURATION"), .text("LABELS"), .prose("ERROR"),
                 ],
                 empty: "no runs; `skein run start NAME` starts one"
             ) { item in
@@ -44,9 +44,16 @@ struct RunCommand: AsyncParsableCommand {
                 return [
                     RunReference.short(item.text("run_id")), "\(item.text("workflow"))@\(item.text("version"))",
                     console.status(item.text("status")) + status + flags, HumanTime.age(of: item["submitted_at"]?.stringValue),
-                    HumanTime.duration(item["duration_seconds"]?.doubleValue ?? 0), Console.printable(labels), item.text("error_type"),
+                    HumanTime.duration(item["duration_seconds"]?.doubleValue ?? 0), Console.printable(labels), Self.error(of: item),
                 ]
             }
+        }
+
+        // What went wrong, in a sentence; of a run that cannot be folded, why.
+        private static func error(of item: JSONValue) -> String {
+            let words = [item.text("error_type"), item.text("error_message")].filter { !$0.isEmpty }
+            if words.isEmpty, item["is_quarantined"]?.boolValue == true { return item.text("reason") }
+            return words.joined(separator: ": ")
         }
     }
 
@@ -87,7 +94,7 @@ struct RunCommand: AsyncParsableCommand {
             abstract: "Follow runs until they have ended. The exit code says how.",
             discussion: "Ctrl-C detaches; the runs go on. On a terminal the steps are painted in place, elsewhere each change is a line.")
         @Argument(help: "One run or several.") var runs: [String] = ["@last"]
-        @Option(help: "Stop following after this time, such as 90s or 5m; exits with 10.") var timeout: DurationArgument?
+        @Option(help: "Stop following after this time, such as 90s or 5m; exits with 10.", transform: DurationArgument.read) var timeout: DurationArgument?
         @OptionGroup var server: ServerOptions
         @OptionGroup var output: OutputOptions
 
@@ -123,11 +130,14 @@ struct RunCommand: AsyncParsableCommand {
 }
 
 /// A duration as it is typed.
-struct DurationArgument: ExpressibleByArgument {
+struct DurationArgument {
     let duration: Duration
 
-    init?(argument: String) {
-        guard let duration = DurationText.parse(argument) else { return nil }
-        self.duration = duration
+    /// Reads one; the error says what it should look like.
+    static func read(_ text: String) throws -> DurationArgument {
+        if let duration = DurationText.parse(text) { return DurationArgument(duration: duration) }
+        let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        throw ValidationError(
+            isNumber ? "a duration has a unit: \(text)s for seconds, \(text)m for minutes" : "a duration is a number with a unit, such as 90s, 5m, 2h or 7d")
     }
 }

@@ -181,7 +181,7 @@ struct EventCommand: AsyncParsableCommand {
         var parameters: [String] = []
         @Option(help: "Where it comes from.") var source: String?
         @Option(help: "Its id at its source: the same one twice counts once.") var id: String?
-        @Option(help: "How long it is kept for runs that are yet to wait, such as 7d.") var lifetime: DurationArgument?
+        @Option(help: "How long it is kept for runs that are yet to wait, such as 7d.", transform: DurationArgument.read) var lifetime: DurationArgument?
         @OptionGroup var server: ServerOptions
         @OptionGroup var output: OutputOptions
 

@@ -28,7 +28,7 @@ extension RunCommand {
             help: "A label: name=value, or name=@member for what the input says there.") var labels: [String] = []
         @Flag(help: "Follow the run; the exit code says how it ended.") var watch = false
         @Flag(help: "Wait for the run's end and print its output; the exit code says how it ended.") var wait = false
-        @Option(help: "Stop waiting or following after this time; exits with 10.") var timeout: DurationArgument?
+        @Option(help: "Stop waiting or following after this time; exits with 10.", transform: DurationArgument.read) var timeout: DurationArgument?
         @OptionGroup var server: ServerOptions
         @OptionGroup var output: OutputOptions
 

@@ -1,6 +1,6 @@
 // More than can be done is refused at once, with 429 and a time; what was accepted is kept, and nothing else.
 
-import AdminAPI
+@testable import AdminAPI
 import HTTPTypes
 import Postgres
 import PostgresTestKit
@@ -22,7 +22,10 @@ struct AdmissionTests {
             #expect(refused.fields[.retryAfter] == "5" && refused["retry_after_seconds"] == 5)
             let batch = try await service.post("/api/v1/runs:batch", ["runs": [["workflow": "waiting"], ["workflow": "waiting"]]])
             #expect(batch.status == 429, "\(batch.text)")
-            #expect(service.metrics.value(of: .requestsRefused, "backlog") == 2)
+            // Nothing of what would be refused anyway is looked at.
+            let unread = try await service.send(.post, "/api/v1/runs", "{", fields: [:])
+            #expect(unread.status == 429, "\(unread.text)")
+            #expect(service.metrics.value(of: .requestsRefused, "backlog") == 3)
             // Looking, and what is no submit, goes on.
             #expect(try await service.get("/api/v1/runs").items.count == 10)
             #expect(try await service.connection.query("select count(*) from skein.run")[0].int64(0) == 10)
@@ -30,6 +33,19 @@ struct AdmissionTests {
             try await service.work()
             try await waitUntil("there is room") { try await service.post("/api/v1/runs", ["workflow": "waiting"]).status == 201 }
             #expect(try await service.connection.query("select count(*) from skein.run")[0].int64(0) == 1)
+        }
+    }
+
+    @Test("when the backlog has gone while nobody asked, the next run is let in at once")
+    func emptyAgain() async throws {
+        try await Service.run(AdminConfiguration(allowNoop: true, backlogLimit: 10, version: "test")) { service in
+            try await service.applyWaiting()
+            for _ in 0..<10 { _ = try await service.start("waiting") }
+            try await waitUntil("it has counted") { service.api.admission.knownRuns == 10 }
+            try await service.work()
+            // Asking would make it count.
+            try await waitUntil("it has counted by itself") { service.api.admission.knownRuns == 0 }
+            #expect(try await service.post("/api/v1/runs", ["workflow": "waiting"]).status == 201)
         }
     }
 

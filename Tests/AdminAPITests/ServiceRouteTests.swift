@@ -2,6 +2,7 @@
 
 @testable import AdminAPI
 import HTTPTypes
+import Hummingbird
 import Postgres
 import PostgresTestKit
 import RunStore
@@ -290,6 +291,25 @@ struct ServiceRouteTests {
             #expect(sandboxed.status == 403)
             let own = try await service.get("/api/v1/runs", fields: .with("Origin", "http://127.0.0.1:7070"))
             #expect(own.status == 200)
+        }
+    }
+
+    @Test(
+        "without keys, a request that was addressed to another host is refused, whatever it asks for",
+        arguments: [
+            ("127.0.0.1:7070", true), ("127.8.0.1", true), ("localhost:7070", true), ("LOCALHOST", true), ("skein.localhost:7070", true),
+            ("[::1]:7070", true), ("rebound.example:7070", false), ("127.0.0.1.rebound.example", false), ("localhost.example", false),
+            ("notlocalhost", false), ("192.168.1.5:7070", false), ("[::2]:7070", false), ("", false),
+        ])
+    func foreignHosts(host: String, isLocal: Bool) async throws {
+        try await Service.run { service in
+            let request = Request(
+                head: HTTPRequest(method: .get, scheme: "http", authority: host, path: "/api/v1/runs"), body: .init(buffer: .init()))
+            var refusals: [Problem] = []
+            do { try service.api.authenticator.checkOrigin(of: request) } catch let problem as Problem { refusals.append(problem) }
+            do { _ = try await service.api.authenticator.caller(of: request, needing: .read) } catch let problem as Problem { refusals.append(problem) }
+            #expect(refusals.map(\.code) == (isLocal ? [] : [.foreignOrigin, .foreignOrigin]))
+            #expect(refusals.allSatisfy { $0.detail.contains("was addressed to \"\(host)\"") })
         }
     }
 

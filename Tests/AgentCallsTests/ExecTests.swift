@@ -227,6 +227,18 @@ struct ExecTests {
         try await eventually("the grandchild is still there") { !isRunning(grandchild) }
     }
 
+    @Test("what a process says while it is being ended is in its log")
+    func lastWords() async throws {
+        let scripts = Scripts()
+        let script = scripts.write(
+            "run",
+            "#!/bin/sh\ntrap 'echo ended >&2; exit 3' TERM\necho begun >&2\nsleep 600 &\necho $! > \(scripts.directory)/pid\nwait\n")
+        let result = try await perform(call(.exec(ExecAgent(command: [script])))) { scripts.number(in: "pid") != nil }
+        #expect(result.isTimedOut)
+        #expect(result.log == "begun\nended\n")
+        #expect(result.detail["exitCode"] == 3)
+    }
+
     @Test("a grandchild that ignores SIGTERM does not outlive a leader that obeys it")
     func stubbornGrandchild() async throws {
         let scripts = Scripts()

@@ -20,6 +20,17 @@ struct ViewTests {
             ])
     }
 
+    @Test("sentences at the end of a table's line are cut where the terminal ends, and nowhere else")
+    func prose() {
+        var table = TextTable([.text("NAME"), .prose("ERROR")])
+        table.add(["first", "http: the agent answered 503 three times"])
+        table.add(["second", "timeout"])
+        #expect(table.lines(on: plain, width: 30) == ["NAME    ERROR", "first   http: the agent answe…", "second  timeout"])
+        // Some of it is always there.
+        #expect(table.lines(on: plain, width: 10)[1] == "first   http: the agent ans…")
+        #expect(table.lines(on: plain, width: 0)[1] == "first   http: the agent answered 503 three times")
+    }
+
     @Test("a line that is too long is cut with an ellipsis, and its colour ends")
     func fitted() {
         #expect(TextTable.fitted("abcdef", to: 6) == "abcdef")

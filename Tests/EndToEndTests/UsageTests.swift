@@ -97,6 +97,8 @@ extension EndToEnd {
             WrongUse("skein-bench", ["scale", "--steps", "0"], "--steps"),
             WrongUse("skein-bench", ["overload", "--factor", "0"], "--factor"),
             WrongUse("skein-bench", ["overload", "--seconds", "long"], "--seconds"),
+            WrongUse("skein-bench", ["overload", "--delay", "-1"], "--delay"),
+            WrongUse("skein-bench", ["snapshot", "--minutes", "0"], "--minutes"),
             WrongUse("skein-bench", ["fuzz", "--count", "0"], "--count"),
             WrongUse("skein-bench", ["fuzz", "--targets", "minds"], "minds"),
             WrongUse("skein-bench", ["expressions", "extra"], "extra"),
@@ -113,6 +115,7 @@ extension EndToEnd {
             WrongUse("deploy/prove", ["chaos", "--count", "3"], "--count"),
             WrongUse("deploy/prove", ["overload", "--seed", "1"], "--seed"),
             WrongUse("deploy/prove", ["outage", "--minutes", "five"], "five"),
+            WrongUse("deploy/prove", ["snapshot", "--minutes", "ten"], "ten"),
             WrongUse("deploy/prove", ["fuzz", "--fast"], "--fast"),
             WrongUse("deploy/prove", ["models", "--seed", "3"], "--seed"),
             WrongUse("deploy/install-packages", ["--all"], "--all"),
@@ -168,7 +171,7 @@ extension EndToEnd {
         @Test("help is on standard output, names every option, and exits with 0", arguments: [
             ["skein"], ["skein", "run"], ["skein", "run", "start"], ["skein", "run", "watch"], ["skein", "workflow"], ["skein", "dev"],
             ["skein-coordinator"], ["skein-worker"], ["skein-bench"],
-            ["skein-bench", "cluster"], ["skein-bench", "curve"], ["skein-bench", "scale"], ["skein-bench", "overload"], ["skein-bench", "fuzz"], ["skein-bench", "expressions"], ["skein-bench", "chaos"], ["skein", "expr"],
+            ["skein-bench", "cluster"], ["skein-bench", "curve"], ["skein-bench", "scale"], ["skein-bench", "overload"], ["skein-bench", "snapshot"], ["skein-bench", "fuzz"], ["skein-bench", "expressions"], ["skein-bench", "chaos"], ["skein", "expr"],
         ])
         func help(_ words: [String]) async throws {
             let run = try await ProgramRun.of(words[0], words.dropFirst() + ["--help"])

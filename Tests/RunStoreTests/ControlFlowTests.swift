@@ -89,6 +89,34 @@ struct ControlFlowTests {
         try await cluster.expectClean()
     }
 
+    @Test("what failed in a loop is named also when the failure was caught, beside what the catch block made of it")
+    func failedItemsOfACaughtLoop() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(
+            """
+            workflow: caught
+            agents: { echo: { kind: noop } }
+            steps:
+              - id: visit
+                each: "${{ input.items }}"
+                maxParallel: 0
+                join: { onError: drain }
+                do: [ { id: call, agent: echo, with: { n: "${{ item }}" } } ]
+                onError: { do: [ { id: note, set: instead } ] }
+            output: { failed: "${{ steps.visit.failed.map(f, [f.index, f.item, f.error.code]) }}", ok: "${{ steps.visit.ok }}", all: "${{ steps.visit.output }}" }
+            """)
+        let run = try await cluster.submit("caught", input: ["items": ["a", "b", "c"]])
+        let none = try await cluster.submit("caught", input: ["items": []])
+        let session = try await cluster.register()
+        let tasks = try await cluster.claim(session).sorted { $0.key.path < $1.key.path }
+        try await cluster.settle(session, [tasks[1]], status: .failed, failure: Failure(type: .clientError, code: "404", message: "gone"))
+        try await cluster.settle(session, [tasks[0], tasks[2]])
+        try await cluster.work(session)
+        #expect(try await cluster.output(of: run) == #"{"failed":[[1,"b","404"]],"ok":[{"n":"a"},{"n":"c"}],"all":"instead"}"#)
+        #expect(try await cluster.output(of: none) == #"{"failed":[],"ok":[],"all":[]}"#)
+        try await cluster.expectClean()
+    }
+
     @Test("a cancelled loop ends its queued iterations at once, and makes no more")
     func cancelLoop() async throws {
         let cluster = try await Cluster.start()

@@ -2,7 +2,7 @@
 
 import Postgres
 import PostgresTestKit
-import Schema
+@testable import Schema
 import Testing
 
 @Suite("Invariants", .timeLimit(.minutes(2)))
@@ -49,15 +49,14 @@ struct InvariantTests {
             """
             insert into skein.ended_run (run_id, namespace_id, version_id, status, revision, history_length, submitted_at, ended_at, trigger, input)
             values ('\(live)', 1, 1, 'failed', 3, 3, clock_timestamp(), clock_timestamp(), 'api', '{}')
-            """),
+            """, mend: .statement(0)),
         Violation(
             "I03_one_run_per_key",
-            "insert into skein.run_key values (1, sha256('key'), sha256('request'), skein.new_run_id(), clock_timestamp() + interval '1 day')"
-        ),
-        Violation("I04_one_result", "\(task) values ('\(live)', 'a', 1, 1, 1, 0, clock_timestamp(), '{}')"),
+            "insert into skein.run_key values (1, sha256('key'), sha256('request'), skein.new_run_id(), clock_timestamp() + interval '1 day')", mend: .statement(0)),
+        Violation("I04_one_result", "\(task) values ('\(live)', 'a', 1, 1, 1, 0, clock_timestamp(), '{}')", mend: .statement(0)),
         Violation(
             "I04_one_result",
-            "insert into skein.live_step (run_id, path, namespace_id, step_index, kind) values ('\(live)', 'a', 1, 0, 'pending')"),
+            "insert into skein.live_step (run_id, path, namespace_id, step_index, kind) values ('\(live)', 'a', 1, 0, 'pending')", mend: .statement(0)),
         Violation(
             "I05_highest_fence", "\(attempt) values ('\(ended)', 'a', 2, 99, 9, 1, 1, 'lost', clock_timestamp(), clock_timestamp())"),
         Violation(
@@ -68,21 +67,21 @@ struct InvariantTests {
         Violation("I07_needs_come_first", "update skein.step set seq = 9 where run_id = '\(ended)' and path = 'a'"),
         Violation("I07_needs_come_first", "delete from skein.step where run_id = '\(ended)' and path = 'a'"),
         Violation("I08_result_has_attempt", "update skein.step set fence = null where run_id = '\(ended)' and path = 'b'"),
-        Violation("I09_ended_is_quiet", "\(task) values ('\(ended)', 'c', 1, 1, 1, 0, clock_timestamp(), '{}')"),
+        Violation("I09_ended_is_quiet", "\(task) values ('\(ended)', 'c', 1, 1, 1, 0, clock_timestamp(), '{}')", mend: .statement(0)),
         Violation(
             "I09_ended_is_quiet",
-            "insert into skein.timer (run_id, path, kind, namespace_id, due_at) values ('\(ended)', '', 'deadline', 1, clock_timestamp())"),
+            "insert into skein.timer (run_id, path, kind, namespace_id, due_at) values ('\(ended)', '', 'deadline', 1, clock_timestamp())", mend: .statement(0)),
         Violation(
             "I09_ended_is_quiet",
-            "insert into skein.wait (run_id, path, namespace_id, since) values ('\(ended)', 'c', 1, clock_timestamp())"),
-        Violation("I10_paused_is_quiet", "update skein.run set paused_at = clock_timestamp(), paused_by = run_id"),
+            "insert into skein.wait (run_id, path, namespace_id, since) values ('\(ended)', 'c', 1, clock_timestamp())", mend: .statement(0)),
+        Violation("I10_paused_is_quiet", "update skein.run set paused_at = clock_timestamp(), paused_by = run_id", mend: .statement(0)),
         Violation(
             "I10_paused_is_quiet",
             """
             insert into skein.run_event (run_id, seq, namespace_id, kind, at)
             values ('\(ended)', 9, 1, 'paused', clock_timestamp() - interval '1 hour'), ('\(ended)', 10, 1, 'resumed', clock_timestamp() + interval '1 hour')
             """),
-        Violation("I11_cancelled_is_quiet", "update skein.run set cancel_requested_at = clock_timestamp() - interval '1 minute'"),
+        Violation("I11_cancelled_is_quiet", "update skein.run set cancel_requested_at = clock_timestamp() - interval '1 minute'", mend: .statement(0)),
         Violation(
             "I11_cancelled_is_quiet",
             """
@@ -97,25 +96,25 @@ struct InvariantTests {
             "\(attempt) values ('\(live)', 'b', 1, 20, 3, 1, 1, 'failed', clock_timestamp(), clock_timestamp())"),
         Violation(
             "I13_dead_letters_are_kept",
-            "update skein.workflow_version set definition = '{\"workflow\":\"pair\",\"onSuccess\":[{\"workflow\":\"x\"},{\"workflow\":\"y\",\"if\":\"${ true }\"}]}'"),
+            "update skein.workflow_version set definition = '{\"workflow\":\"pair\",\"onSuccess\":[{\"workflow\":\"x\"},{\"workflow\":\"y\",\"if\":\"${ true }\"}]}'", mend: .statement(0)),
         Violation(
             "I13_dead_letters_are_kept",
             """
             insert into skein.dead_letter (namespace_id, kind, run_id, path, workflow, failure)
             values (1, 'chain', skein.new_run_id(), 'onSuccess[0]', 'x', '{}')
-            """),
+            """, mend: .statement(1)),
         Violation("I15_attempts_within_policy", "update skein.task set losses = 6"),
         Violation("I15_attempts_within_policy", "update skein.task set attempt = 2"),
         Violation("I15_attempts_within_policy", "update skein.step set losses = 7"),
-        Violation("I18_timers_fire", "update skein.task set state = 'waiting'"),
+        Violation("I18_timers_fire", "update skein.task set state = 'waiting'", mend: .statement(0)),
         Violation(
             "I18_timers_fire",
-            "insert into skein.timer (run_id, path, kind, namespace_id, due_at) values ('\(live)', 'b', 'backoff', 1, clock_timestamp())"),
+            "insert into skein.timer (run_id, path, kind, namespace_id, due_at) values ('\(live)', 'b', 'backoff', 1, clock_timestamp())", mend: .statement(1)),
         Violation(
-            "I18_timers_fire", "insert into skein.live_step (run_id, path, namespace_id, step_index, kind) values ('\(live)', 'c', 1, 0, 'sleep')"),
+            "I18_timers_fire", "insert into skein.live_step (run_id, path, namespace_id, step_index, kind) values ('\(live)', 'c', 1, 0, 'sleep'); update skein.run set live = 2", mend: .statement(0)),
         Violation(
             "I18_timers_fire",
-            "insert into skein.timer (run_id, path, kind, namespace_id, due_at) values ('\(live)', 'c', 'sleep', 1, clock_timestamp())"),
+            "insert into skein.timer (run_id, path, kind, namespace_id, due_at) values ('\(live)', 'c', 'sleep', 1, clock_timestamp())", mend: .statement(1)),
         Violation("I19_events_are_taken_once", "\(event) 'consumed')"),
         Violation(
             "I19_events_are_taken_once",
@@ -123,20 +122,20 @@ struct InvariantTests {
             \(event) 'consumed');
             insert into skein.event_delivery (event_id, run_id, path, namespace_id, is_consumed) values (1, '\(live)', 'b', 1, true), (1, '\(live)', 'c', 1, true)
             """),
-        Violation("I19_events_are_taken_once", "\(event) 'offered'); update skein.event set taken_by = '\(live)'"),
+        Violation("I19_events_are_taken_once", "\(event) 'offered'); update skein.event set taken_by = '\(live)'", mend: .statement(0)),
         Violation(
             "I19_events_are_taken_once",
-            "\(event) 'buffered'); insert into skein.wait (run_id, path, namespace_id, names, since) values ('\(live)', 'c', 1, '{paid}', clock_timestamp())"),
+            "\(event) 'buffered'); insert into skein.wait (run_id, path, namespace_id, names, since) values ('\(live)', 'c', 1, '{paid}', clock_timestamp())", mend: .statement(0)),
         Violation(
             "I20_events_count_once",
-            "\(event) 'consumed'); update skein.event set source = 'shop', source_id = '7'"),
+            "\(event) 'expired'); update skein.event set source = 'shop', source_id = '7'", mend: .statement(1)),
         Violation(
             "I20_events_count_once",
             """
             select skein.emit('paid', '{}', p_source => 'shop', p_id => '7');
             insert into skein.event (namespace_id, name, source, source_id, data, expires_at)
             values (1, 'paid', 'shop', '7', '{}', 'infinity')
-            """),
+            """, mend: .statement(0)),
         Violation("I28_history_without_gaps", "update skein.run set history_length = 3"),
         Violation("I28_history_without_gaps", "update skein.step set seq = 2 where run_id = '\(ended)' and path = 'b'"),
         Violation("I29_state_follows_from_history", "update skein.run set live = 2"),
@@ -146,16 +145,16 @@ struct InvariantTests {
         Violation("I30_namespaces", "insert into skein.namespace (name) values ('other'); update skein.task set namespace_id = 2"),
         Violation(
             "I31_no_secret_in_rows",
-            "\(key); update skein.step set output = '{\"note\": \"use sk_0123456789abcdefghijklmnop\"}' where run_id = '\(ended)' and path = 'a'"),
-        Violation("I31_no_secret_in_rows", "\(key); \(event) 'consumed'); update skein.event set data = '\"sk_0123456789abcdefghijklmnop\"'"),
-        Violation("I31_no_secret_in_rows", "\(key); update skein.workflow_version set source = 'token: sk_0123456789abcdefghijklmnop'"),
-        Violation("I31_no_secret_in_rows", "\(key); update skein.api_key set name = 'sk_0123456789abcdefghijklmnop'"),
-        Violation("I31_no_secret_in_rows", "\(key); update skein.api_key set key_hash = 'sk_0123456789abcdefghijklmnop'"),
-        Violation("I32_orders_leave_their_record", "update skein.run set paused_at = clock_timestamp(), paused_by = run_id"),
+            "\(key); update skein.step set output = '{\"note\": \"use sk_0123456789abcdefghijklmnop\"}' where run_id = '\(ended)' and path = 'a'", mend: .revoke),
+        Violation("I31_no_secret_in_rows", "\(key); \(event) 'expired'); update skein.event set data = '\"sk_0123456789abcdefghijklmnop\"'", mend: .revoke),
+        Violation("I31_no_secret_in_rows", "\(key); update skein.workflow_version set source = 'token: sk_0123456789abcdefghijklmnop'", mend: .revoke),
+        Violation("I31_no_secret_in_rows", "\(key); update skein.api_key set name = 'sk_0123456789abcdefghijklmnop'", mend: .revoke),
+        Violation("I31_no_secret_in_rows", "\(key); update skein.api_key set key_hash = 'sk_0123456789abcdefghijklmnop'", mend: .statement(0)),
+        Violation("I32_orders_leave_their_record", "update skein.run set paused_at = clock_timestamp(), paused_by = run_id", mend: .statement(0)),
         Violation(
             "I32_orders_leave_their_record",
-            "insert into skein.run_event (run_id, seq, namespace_id, kind, at) values ('\(live)', 9, 1, 'paused', clock_timestamp())"),
-        Violation("I32_orders_leave_their_record", "update skein.run set cancel_requested_at = clock_timestamp()"),
+            "insert into skein.run_event (run_id, seq, namespace_id, kind, at) values ('\(live)', 3, 1, 'paused', clock_timestamp()); update skein.run set history_length = 3", mend: .statement(0)),
+        Violation("I32_orders_leave_their_record", "update skein.run set cancel_requested_at = clock_timestamp()", mend: .statement(0)),
         Violation("I32_orders_leave_their_record", "update skein.ended_run set status = 'cancelled', cancel_reason = 'by hand'"),
         Violation(
             "I34_failovers_void_leases",
@@ -174,7 +173,7 @@ struct InvariantTests {
             update skein.worker_session set dead_at = clock_timestamp();
             update skein.cluster_epoch set since = clock_timestamp() - interval '1 hour'
             """),
-        Violation("I35_nothing_is_stuck", "delete from skein.task"),
+        Violation("I35_nothing_is_stuck", "delete from skein.task; update skein.run set live = 0", mend: .cancel),
         Violation(
             "I36_leases_have_living_owners",
             """
@@ -208,7 +207,7 @@ struct InvariantTests {
         }
     }
 
-    @Test("a check finds the violation that was made for it", arguments: violations)
+    @Test("a check finds the violation that was made for it, and whoever follows its remedy to the letter mends it", arguments: violations)
     func found(violation: Violation) async throws {
         let database = try await TestDatabase.create()
         let connection = try await database.connect()
@@ -218,6 +217,66 @@ struct InvariantTests {
         #expect(result.failure == nil)
         #expect(!result.rows.isEmpty)
         #expect(!result.remedy.isEmpty)
+        #expect(result.rows.allSatisfy { $0.hasPrefix("{") })
+        if violation.mend != .report { try await Self.mend(violation, on: connection) }
+    }
+
+    // Whoever follows remedies to the letter has a database that fulfils every check.
+    private static func mend(_ violation: Violation, on connection: PostgresConnection) async throws {
+        // What a remedy leaves behind may be another check's, with a remedy of its own.
+        for _ in 0..<3 {
+            for result in try await Checks.run(connection) where !result.isGood {
+                #expect(result.failure == nil)
+                let isOwn = violation.check.hasPrefix(number(of: result))
+                let (mend, statements) = (isOwn ? violation.mend : .statement(0), result.statements)
+                // What follows from the violation goes with it.
+                if !isOwn, statements.isEmpty { continue }
+                for row in result.rows {
+                    switch mend {
+                    case .statement(let number):
+                        let statement = try #require(statements.indices.contains(number) ? statements[number] : nil, "\(result.id): \(result.remedy)")
+                        try await connection.script(try await filled(statement, row, connection))
+                    case .cancel:
+                        #expect(result.remedy.contains("`skein run cancel <run_id>`"))
+                        try await connection.script(try await filled("select skein.cancel('<run_id>')", row, connection))
+                    case .revoke:
+                        #expect(result.remedy.contains("`skein key revoke <key>`"))
+                        try await connection.script(
+                            try await filled("update skein.api_key set revoked_at = clock_timestamp() where name = '<key>'", row, connection))
+                    case .report: Issue.record("\(result.id) cannot be mended: \(row)")
+                    }
+                }
+            }
+        }
+        for result in try await Checks.run(connection) { #expect(result.isGood, "\(result.id): \(result.rows)") }
+    }
+
+    @Test("every statement that a remedy names is followed by a test, and where there is none it is to be reported or left to a coordinator")
+    func remedies() {
+        for file in EmbeddedSQL.checks {
+            let result = CheckResult(file)
+            let own = Self.violations.filter { "\($0.check).sql" == file.name }
+            let followed = Set(own.compactMap { if case .statement(let number) = $0.mend { number } else { nil } })
+            #expect(followed == Set(result.statements.indices), "\(file.name): \(result.remedy)")
+            if result.statements.isEmpty {
+                #expect(["report it", "is a coordinator running", "skein key revoke"].contains { result.remedy.contains($0) }, "\(file.name)")
+            }
+        }
+    }
+
+    // I02_one_ending is I2.
+    private static func number(of result: CheckResult) -> String {
+        let digits = result.id.dropFirst()
+        return "\(result.id.prefix(1))\(digits.count == 1 ? "0" : "")\(digits)_"
+    }
+
+    // A statement with a row's values in the place of their names.
+    private static func filled(_ statement: String, _ row: String, _ connection: PostgresConnection) async throws -> String {
+        var filled = statement
+        let values = try await connection.query("select key, coalesce(value, 'null') from jsonb_each_text($1::jsonb)", [.text(row)])
+        for value in values { filled = filled.replacing("<\(value.text(0))>", with: value.text(1)) }
+        #expect(!filled.contains("<run_id>") && !filled.contains("<path>"), "\(filled)")
+        return filled
     }
 
     @Test("there is a violation for every check")
@@ -229,13 +288,35 @@ struct InvariantTests {
 
 /// Something that must not be.
 struct Violation: Sendable, CustomTestStringConvertible {
+    /// What somebody does who follows the remedy.
+    enum Mend: Sendable, Equatable {
+        /// Nothing: it is for whoever maintains Skein, or for a coordinator that is not running.
+        case report
+        /// Runs one of the statements that it names, for each row.
+        case statement(Int)
+        /// Cancels the run.
+        case cancel
+        /// Revokes the key.
+        case revoke
+    }
+
     let check: String
     let sql: String
+    let mend: Mend
 
-    init(_ check: String, _ sql: String) {
+    init(_ check: String, _ sql: String, mend: Mend = .report) {
         self.check = check
         self.sql = sql
+        self.mend = mend
     }
 
     var testDescription: String { "\(check): \(sql.prefix(100))" }
+}
+
+extension CheckResult {
+    /// The statements that the remedy names.
+    fileprivate var statements: [String] {
+        remedy.split(separator: "`", omittingEmptySubsequences: false).enumerated()
+            .filter { $0.offset % 2 == 1 && !$0.element.hasPrefix("skein ") }.map { String($0.element) }
+    }
 }

@@ -1,7 +1,8 @@
 -- I10: a paused run starts no step
 -- proves: no attempt was claimed between a pause and what ended it (by the database's clock, with a second for statements in flight), and
 -- nothing of a paused run stands where a worker could claim it
--- remedy: report it; a claim got past the hold
+-- remedy: report it; a claim got past the hold. What could be claimed is held by
+-- `update skein.task set held = true where run_id = '<run_id>' and path = '<path>' and state = 'ready'`
 with pause as (
   select run_id, at as paused_at, lead(at, 1, 'infinity') over (partition by run_id order by seq) as until, kind
     from skein.run_event where skein.is_checked_v1(run_id) and kind in ('paused', 'resumed', 'cancel_requested')),

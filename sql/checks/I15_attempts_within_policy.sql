@@ -1,7 +1,7 @@
 -- I15: attempts stay within the policy, and losses within their cap
 -- proves: a step that fails is not tried more often than all retry policies of its workflow allow together, and one whose workers keep
 -- dying ends as poison instead of being tried for ever
--- remedy: report it; `skein run cancel` ends a run that tries for ever
+-- remedy: report it; `skein run cancel <run_id>` ends a run that tries for ever
 select l.run_id, l.path, l.losses, null::integer as attempts, null::numeric as allowed
   from (select run_id, path, losses from skein.task where losses > 5
         union all

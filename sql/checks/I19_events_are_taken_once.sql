@@ -1,7 +1,9 @@
 -- I19: an event is taken once, kept, or expired
 -- proves: an event that was consumed was consumed by one wait (or is for everybody), one that is with a run is in its inbox, and none
 -- that a waiting step could take is overlooked
--- remedy: report it; insert the event's name into skein.match by hand to have it looked at again
+-- remedy: report it; what was overlooked, or is with a run that does not know of it, is looked at again by
+-- `with freed as (update skein.event set state = 'buffered', taken_by = null, taken_path = null where event_id = <event_id> and state = 'offered')
+-- insert into skein.match (namespace_id, correlation, run_id) select namespace_id, correlation, run_id from skein.event where event_id = <event_id>`
 select e.event_id, e.name, e.state::text, 'consumed by ' || count(d.event_id) as problem
   from skein.event e
   left join skein.event_delivery d on d.event_id = e.event_id and d.is_consumed and not d.is_broadcast

@@ -1,6 +1,10 @@
 -- I20: an event that was sent again has one effect
 -- proves: as long as the id of an event at its source is remembered, it stands for that event and no other
--- remedy: report it with the rows; the later event is a repetition and should not have been kept
+-- remedy: report it with the rows; a later event is a repetition and must go if nobody has taken it:
+-- `delete from skein.event where event_id = <event_id> and event_id > <remembered_as> and state = 'buffered'`; of one that nobody remembers the id is
+-- remembered again by `insert into skein.event_key (namespace_id, source, id_hash, event_id, expires_at) select namespace_id, coalesce(source, ''),
+-- sha256(convert_to(coalesce(run_id::text, '') || E'\n' || source_id, 'UTF8')), event_id, greatest(expires_at, at + interval '7 days')
+-- from skein.event where event_id = <event_id>`
 select e.event_id, e.name, e.source, e.source_id, k.event_id as remembered_as
   from skein.event e tablesample system (skein.checked_percent_v1('skein.event'))
   left join skein.event_key k

@@ -1,6 +1,7 @@
 -- I31: no secret is in any row
 -- proves: of API keys there are hashes only, and no key that is valid stands in an input, a result, a label, an error, or a workflow file
--- remedy: revoke the key (`skein key revoke NAME`) and make another one; whoever reads the table has it
+-- remedy: revoke the key (`skein key revoke <key>`) and make another one; whoever reads the table has it. A key that stands there as it is, and
+-- not as a hash, must go: `delete from skein.api_key where name = '<key>' and octet_length(key_hash) <> 32`
 with texts as (
   select run_id, '' as path, concat_ws(' ', input, labels) as text from skein.run
   union all select run_id, '', concat_ws(' ', input, labels, output, failure) from skein.ended_run

@@ -50,6 +50,12 @@ begin
     from skein.step s where s.run_id = p_run_id and s.path = p_path collate "C";
   output := coalesce(skein.collected_output_v1(p_run_id, p_path, v_collected), v_output, 'null');
   v_count := (v_collected::json ->> 'count')::integer;
+  -- Of a loop whose failure was caught, the output is what its catch block made of it, and its iterations are there all the same.
+  if coalesce(v_count, 0) = 0 then
+    select max(split_part(substr(s.path, length(p_path) + 2), ']', 1)::integer) + 1 into v_count
+      from skein.step s
+     where s.run_id = p_run_id and s.path > (p_path || '[') collate "C" and s.path < (p_path || E'\\') collate "C";
+  end if;
   if v_count is null then
     ok := '[]';
     failed := '[]';

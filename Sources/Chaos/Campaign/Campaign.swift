@@ -13,6 +13,8 @@ package struct Campaign: Sendable {
     package var runs = 240
     package var coordinators = 2
     package var workers = 3
+    /// How many workers the other namespace has.
+    package var workersElsewhere = 2
     package var slots = 32
     package var lease: Duration = .seconds(2)
     /// SQL that is run after the migrations: a planted fault that the campaign has to find.

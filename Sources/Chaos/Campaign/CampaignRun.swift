@@ -43,13 +43,16 @@ package struct CampaignRun {
         let server = try OwnServer(in: directory.appending(path: "postgres"), parameters: Self.parameters)
         let cluster = Cluster(directory: directory, server: server, databaseURL: server.url)
         defer { cluster.endProcesses() }
-        let workload = Workload(seed: campaign.seed, agent: agent.url(host: surroundings.agentHost), hasBadAgents: campaign.faults.contains(.badAgents))
+        let workload = Workload(
+            seed: campaign.seed, agent: agent.url(host: surroundings.agentHost),
+            processLog: directory.appending(path: "processes.jsonl").path(percentEncoded: false), hasBadAgents: campaign.faults.contains(.badAgents))
         try await prepare(cluster, server, surroundings, workload)
         recorder.write(
             "campaign",
             [
                 "seed": .int(Int64(bitPattern: campaign.seed)), "seconds": .double(campaign.time.inSeconds), "lease": .double(campaign.lease.inSeconds),
                 "faults": .array(campaign.faults.map(\.rawValue).sorted().map { .string($0) }),
+                "workflows": .array(workload.startedNames.map { .string($0) }),
             ])
 
         let clients = Clients(cluster, campaign, workload, recorder)
@@ -77,9 +80,11 @@ package struct CampaignRun {
         let connection = try await cluster.connect()
         _ = try await Migrator.migrate(connection)
         if let planted = campaign.planted { try await connection.script(planted) }
+        try await connection.script("insert into skein.namespace (name) values ('\(Workload.otherNamespace)')")
         await connection.close()
         let settings = [
             "SKEIN_LEASE": "\(campaign.lease.components.seconds)s", "SKEIN_SLOTS": "\(campaign.slots)", "SKEIN_DRAIN_TIMEOUT": "5s",
+            "SKEIN_QUEUES": "default,side",
         ]
         // The last of each kind has a clock that may jump; the first worker lives apart.
         for number in 1...campaign.coordinators {
@@ -91,9 +96,17 @@ package struct CampaignRun {
             let home = try await surroundings.home("worker-\(number)", server: server, isApart: number == 1, hasClock: number == campaign.workers)
             try await cluster.startWorker(settings: settings.merging(home.settings) { $1 }, launcher: home.launcher)
         }
+        for number in 1...campaign.workersElsewhere {
+            let home = try await surroundings.home("worker-\(campaign.workers + number)", server: server, isApart: false, hasClock: false)
+            let own = home.settings.merging(["SKEIN_NAMESPACE": Workload.otherNamespace]) { $1 }
+            try await cluster.startWorker(settings: settings.merging(own) { $1 }, launcher: home.launcher)
+        }
         let client = try await cluster.client()
-        for kind in workload.kinds { try await client.apply(kind.name, kind.source) }
-        say("\(campaign.coordinators) coordinators, \(campaign.workers) workers, \(workload.kinds.count) workflows; the faults begin")
+        for namespace in ["default", Workload.otherNamespace] {
+            for kind in workload.kinds { try await client.apply(kind.name, kind.source, in: namespace) }
+        }
+        let workers = campaign.workers + campaign.workersElsewhere
+        say("\(campaign.coordinators) coordinators, \(workers) workers, \(workload.kinds.count) workflows in each of two namespaces; the faults begin")
     }
 
     // Faults from the first run to the last one.
@@ -102,10 +115,13 @@ package struct CampaignRun {
             group.addTask { await nemesis.work() }
             group.addTask { try await clients.pause() }
             group.addTask { await clients.look() }
+            group.addTask { try await clients.publish() }
             let orders = Task {
                 async let signals: Void = clients.signal()
+                async let letters: Void = clients.post()
+                async let adjustments: Void = clients.adjust()
                 async let cancels: Void = clients.cancel()
-                _ = try await (signals, cancels)
+                _ = try await (signals, letters, adjustments, cancels)
             }
             try await clients.start()
             // Signals that were promised are sent, whatever becomes of the rest, and under the same faults.

@@ -57,7 +57,7 @@ extension Nemesis {
 
     // A late result is most dangerous while another worker holds the task: so that is the moment when the stopped one goes on.
     func stopPastLease(_ generator: inout SeededGenerator) async {
-        guard let worker = pick(cluster.workers, sparing: 1, &generator) else { return }
+        guard let worker = pick(workers(&generator), sparing: 1, &generator) else { return }
         note(.stopWorker, worker.name, worker.processID)
         let open = agent.tally.openCalls
         worker.send(SIGSTOP)

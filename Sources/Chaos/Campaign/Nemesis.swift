@@ -75,12 +75,12 @@ final class Nemesis: Sendable {
         case .killWorker:
             // A step that has lost several workers through no fault of its own would end as poison, which is right and not what is tested
             // here: as long as such a step is with an agent, workers are spared.
-            if !agent.tally.isImperilled(after: Self.mostLosses) { await kill(cluster.workers, sparing: 1, fault, &generator) }
+            if !agent.tally.isImperilled(after: Self.mostLosses) { await kill(workers(&generator), sparing: 1, fault, &generator) }
         case .killCoordinator: await kill(cluster.coordinators, fault, &generator)
         case .stopWorker:
             if !agent.tally.isImperilled(after: Self.mostLosses) { await stopPastLease(&generator) }
         case .stopCoordinator: await stop(cluster.coordinators, fault, &generator)
-        case .drainWorker: await drain(cluster.workers, sparing: 1, fault, &generator)
+        case .drainWorker: await drain(workers(&generator), sparing: 1, fault, &generator)
         case .drainCoordinator: await drain(cluster.coordinators, fault, &generator)
         case .terminateSessions: await terminateSessions(&generator)
         case .killBackend: await killBackend(&generator)
@@ -103,6 +103,13 @@ final class Nemesis: Sendable {
     }
 
     private static let mostLosses = 3
+
+    /// The workers of one namespace: in each some must be left.
+    func workers(_ generator: inout SeededGenerator) -> [ServerProcess] {
+        let all = cluster.workers
+        let isElsewhere = Int.random(in: 0..<all.count, using: &generator) >= campaign.workers
+        return Array(isElsewhere ? all.suffix(campaign.workersElsewhere) : all.prefix(campaign.workers))
+    }
 
     // MARK: Bookkeeping
 

@@ -18,6 +18,9 @@ package struct AdminAnswer: Sendable, CustomStringConvertible {
 
 /// A client of one coordinator.
 package struct AdminClient: Sendable {
+    /// Says in which namespace something is asked for, where nobody needs a key.
+    package static let namespaceHeader = "skein-namespace"
+
     package let port: Int
 
     package init(port: Int) { self.port = port }
@@ -41,8 +44,9 @@ package struct AdminClient: Sendable {
 
     /// Registers a workflow file.
     @discardableResult
-    package func apply(_ name: String, _ source: String) async throws -> AdminAnswer {
-        let answer = try await request("PUT", "/api/v1/workflows/\(name)", body: source, type: "application/yaml")
+    package func apply(_ name: String, _ source: String, in namespace: String = "default") async throws -> AdminAnswer {
+        let answer = try await request(
+            "PUT", "/api/v1/workflows/\(name)", body: source, type: "application/yaml", headers: [Self.namespaceHeader: namespace])
         guard answer.status == 200 || answer.status == 201 else { throw HarnessError("\(name) was refused: \(answer)") }
         return answer
     }

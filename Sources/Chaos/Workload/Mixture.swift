@@ -29,6 +29,7 @@ package enum Mixture: String, CaseIterable, Sendable {
             var workflow = WorkflowKind(name: name, source: source)
             workflow.ending = { number in Ending("succeeded", kind.output(number)) }
             workflow.signals = kind.signals
+            if kind == .family { workflow.followers = ["succeeded": [Follower(workflow: "mix-chained", output: int(value(3)))]] }
             return workflow
         }
     }
@@ -38,17 +39,16 @@ package enum Mixture: String, CaseIterable, Sendable {
 
     /// The output of the run with this number.
     package func output(_ number: Int) -> JSONValue {
-        func int(_ value: Int) -> JSONValue { .int(Int64(value)) }
         switch self {
-        case .weave: return int(Self.value(number + 7))
+        case .weave: return Self.int(Self.value(number + 7))
         case .loops:
             let rows = (0..<3 + number % 3).map { Self.value($0) + Self.value($0 + 1) }
-            return ["rows": .array(rows.map(int)), "rounds": .int(3)]
+            return ["rows": .array(rows.map(Self.int)), "rounds": .int(3)]
         case .forks:
-            return ["sum": int(Self.value(Self.value(number)) + Self.value(number + 1)), "raced": .int(3), "choice": .string(number % 4 < 2 ? "low" : "high")]
-        case .family: return .array((0..<3).map { int(Self.value(number + $0) + Self.value(1)) })
-        case .rescue: return ["mended": int(Self.value(number)), "type": "4xx"]
-        case .machine: return ["done": int(Self.value(number))]
+            return ["sum": Self.int(Self.value(Self.value(number)) + Self.value(number + 1)), "raced": .int(3), "choice": .string(number % 4 < 2 ? "low" : "high")]
+        case .family: return .array((0..<3).map { Self.int(Self.value(number + $0) + Self.value(1)) })
+        case .rescue: return ["mended": Self.int(Self.value(number)), "type": "4xx"]
+        case .machine: return ["done": Self.int(Self.value(number))]
         case .listener: return [1, 2, 3]
         case .crowd: return ["found": 7, "slept": 8, "enough": true]
         }

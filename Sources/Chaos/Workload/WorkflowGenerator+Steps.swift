@@ -68,6 +68,23 @@ extension WorkflowGenerator {
             result: Operand(text: "steps.\(id).output") { (value($0) * factor + 1) % Self.modulus })
     }
 
+    /// A check, which some values do not pass.
+    mutating func checked(_ id: String, _ operand: Operand) -> MadeStep {
+        let (divisor, value) = (pick(1...3), operand.value)
+        let check: JSONValue = ["value": Self.expression(operand.text), "schema": ["type": "integer", "multipleOf": .int(Int64(divisor))]]
+        return MadeStep(
+            step: Self.object(
+                id, ["validate": check, "onError": ["do": [["id": "wrong", "set": Self.expression("error.type == 'schema' ? 1 : 0")]]]]),
+            result: Operand(text: "steps.\(id).output") { value($0) % divisor == 0 ? value($0) : 1 })
+    }
+
+    /// A failure that is passed over.
+    mutating func lenient(_ id: String) -> MadeStep {
+        MadeStep(
+            step: Self.object(id, ["agent": "loom", "with": ["n": 0, "refuse": true], "onError": "continue"]),
+            result: Operand(text: "(steps.\(id).status == 'failed' ? 3 : 0)") { _ in 3 })
+    }
+
     mutating func sleep(_ id: String) -> MadeStep {
         MadeStep(step: Self.object(id, ["sleep": ["duration": .string("\(pick(20...700))ms")]]), result: nil)
     }
@@ -164,6 +181,50 @@ extension WorkflowGenerator {
                 "with": ["n": Self.expression("index")],
             ])
         return MadeStep(step: step, result: Operand(text: "size(steps.\(id).output)") { _ in count })
+    }
+
+    /// Counts up until it has what it wants: none, one, or some iterations.
+    mutating func countdown(_ id: String, _ operand: Operand) -> MadeStep {
+        let (bound, value) = (pick(2...4), operand.value)
+        let step = Self.object(
+            id,
+            [
+                "while": .string("previous < \(operand.text) % \(bound)"), "initial": 0, "maxIterations": 9,
+                "set": Self.expression("previous + 1"),
+            ])
+        return MadeStep(step: step, result: Operand(text: "size(steps.\(id).output)") { value($0) % bound })
+    }
+
+    /// A loop of which one iteration fails, and may.
+    mutating func tolerant(_ id: String, _ operand: Operand, _ place: Place) -> MadeStep {
+        var inside = place
+        inside.loops += 1
+        let (name, index, count) = ("item\(place.loops)", place.loops, pick(2...4))
+        let made = call("ask", Operand(text: name) { $0.items[index] })
+        var steps: [JSONValue] = [.object(made.step)]
+        steps.append(["id": "stop", "if": .string("\(name) == 1"), "fail": "one of them must"])
+        steps.append(["id": "out", "set": Self.expression("steps.ask.output.value")])
+        let step = Self.object(
+            id,
+            [
+                "each": Self.expression("range(0, \(count))"), "as": .string(name), "maxParallel": .int(Int64(pick(0...2))),
+                "join": ["tolerate": 1], "do": .array(steps),
+            ])
+        let sum = (0..<count).reduce(0) { $0 + ($1 == 1 ? 0 : Mixture.value($1)) }
+        return MadeStep(step: step, result: Operand(text: "sum(steps.\(id).ok)") { _ in sum })
+    }
+
+    /// A block that fails half-way and is tidied up all the same; what it was to do is done instead.
+    mutating func tidied(_ id: String, _ operand: Operand, _ place: Place) -> MadeStep {
+        let (instead, result) = block(operand, length: 1, place)
+        let inner: [JSONValue] = [
+            ["id": "stop", "fail": ["message": "on purpose", "code": "E_STOP"]],
+            .object(call("passed", operand).step),
+            ["id": "tidy", "when": "always", "agent": "loom", "with": ["n": Self.expression(operand.text)]],
+        ]
+        return MadeStep(
+            step: Self.object(id, ["do": .array(inner), "onError": ["do": .array(instead)]]),
+            result: Operand(text: "steps.\(id).output", value: result.value))
     }
 
     // MARK: Others

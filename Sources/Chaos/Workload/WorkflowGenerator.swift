@@ -84,18 +84,6 @@ struct WorkflowGenerator {
         return kind
     }
 
-    /// Workflows that do not end by themselves.
-    func specials() -> [WorkflowKind] {
-        let call: JSONValue = ["id": "first", "agent": "loom", "with": ["n": .string("${{ input.n }}")]]
-        let wait: JSONValue = ["id": "wait", "await": ["event": .string(Workload.never)]]
-        var late = WorkflowKind(name: "too-late", source: file("too-late", ["timeout": "4s", "steps": [wait]]))
-        late.ending = { _ in Ending("timed_out") }
-        var endless = WorkflowKind(name: "endless", source: file("endless", ["steps": [call, wait]]))
-        endless.ending = { _ in Ending("cancelled") }
-        endless.isCancelled = true
-        return [late, endless]
-    }
-
     private func file(_ name: String, _ body: KeyValuePairs<String, JSONValue>) -> String {
         var file = JSONObject()
         file["workflow"] = .string(name)
@@ -131,7 +119,7 @@ struct WorkflowGenerator {
         inner.depth += 1
         inner.isInOrder = false
         let mayNest = place.depth < Self.deepest
-        switch pick(0...19) {
+        switch pick(0...24) {
         case 0...3: return call(id, operand)
         case 4 where hasBadAgents, 5 where hasBadAgents: return troubledCall(id, operand)
         case 6: return caughtRefusal(id, operand)
@@ -147,6 +135,11 @@ struct WorkflowGenerator {
         case 17 where place.isInOrder: return signal(id)
         case 18 where place.loops == 0 && mayNest: return mailbox(id, operand)
         case 19 where mayNest: return pick(0...1) == 0 ? machine(id, operand) : race(id, operand)
+        case 20: return checked(id, operand)
+        case 21: return countdown(id, operand)
+        case 22: return lenient(id)
+        case 23 where mayNest: return tidied(id, operand, inner)
+        case 24 where mayNest && place.loops < 2: return tolerant(id, operand, inner)
         default: return call(id, operand)
         }
     }

@@ -1292,6 +1292,12 @@ begin
     from skein.step s where s.run_id = p_run_id and s.path = p_path collate "C";
   output := coalesce(skein.collected_output_v1(p_run_id, p_path, v_collected), v_output, 'null');
   v_count := (v_collected::json ->> 'count')::integer;
+  -- Of a loop whose failure was caught, the output is what its catch block made of it, and its iterations are there all the same.
+  if coalesce(v_count, 0) = 0 then
+    select max(split_part(substr(s.path, length(p_path) + 2), ']', 1)::integer) + 1 into v_count
+      from skein.step s
+     where s.run_id = p_run_id and s.path > (p_path || '[') collate "C" and s.path < (p_path || E'\\') collate "C";
+  end if;
   if v_count is null then
     ok := '[]';
     failed := '[]';
@@ -2559,7 +2565,7 @@ select h.run_id, h.known_from
             text: #"""
 -- I2: a run has at most one ending
 -- proves: no run is both live and ended, so its ending is the only one and nothing can change it
--- remedy: report it; the ended row is the truth, the live row and its work must go
+-- remedy: report it; the ended row is the truth, the live one must go (I9 then names its work): `delete from skein.run where run_id = '<run_id>'`
 select r.run_id, e.status, e.ended_at from skein.run r join skein.ended_run e using (run_id) where skein.is_checked_v1(r.run_id);
 
 """#),
@@ -2568,7 +2574,8 @@ select r.run_id, e.status, e.ended_at from skein.run r join skein.ended_run e us
             text: #"""
 -- I3: a key names a run that exists
 -- proves: whoever submitted with an idempotency key was given the id of a run that was accepted; runs of dropped weeks aside
--- remedy: report it; remove the key row so that the client's next submit makes a run
+-- remedy: report it; without its row the key makes a run at the client's next submit:
+-- `delete from skein.run_key where namespace_id = <namespace_id> and key_hash = decode('<key_hash>', 'hex')`
 select k.namespace_id, encode(k.key_hash, 'hex') as key_hash, k.run_id
   from skein.run_key k tablesample system (skein.checked_percent_v1('skein.run_key'))
  where not exists (select from skein.run r where r.run_id = k.run_id)
@@ -2581,10 +2588,10 @@ select k.namespace_id, encode(k.key_hash, 'hex') as key_hash, k.run_id
             text: #"""
 -- I4: a step that settled is not live any more
 -- proves: at most one committed result per step path (the primary key of skein.step), and none while the step is still being worked on
--- remedy: report it; the settled row is the truth, the live row must go
+-- remedy: report it; the settled row is the truth, the live row must go: `delete from skein.<live_as> where run_id = '<run_id>' and path = '<path>'`
 select s.run_id, s.path, s.status::text, 'task' as live_as from skein.step s join skein.task t using (run_id, path) where skein.is_checked_v1(t.run_id)
 union all
-select s.run_id, s.path, s.status::text, 'live step' from skein.step s join skein.live_step l using (run_id, path) where skein.is_checked_v1(l.run_id);
+select s.run_id, s.path, s.status::text, 'live_step' from skein.step s join skein.live_step l using (run_id, path) where skein.is_checked_v1(l.run_id);
 
 """#),
         SQLFile(
@@ -2659,10 +2666,10 @@ select s.run_id, s.path, s.status
             text: #"""
 -- I9: nothing of an ended run is live
 -- proves: no step of an ended run, or of a run that never was, can start
--- remedy: report it; delete the rows, their run is over
+-- remedy: report it; the run is over, so the rows must go: `delete from skein.<kind> where run_id = '<run_id>' and path = '<path>'`
 select t.run_id, t.path, 'task' as kind from skein.task t where skein.is_checked_v1(t.run_id) and not exists (select from skein.run r where r.run_id = t.run_id)
 union all
-select l.run_id, l.path, 'live step' from skein.live_step l where skein.is_checked_v1(l.run_id) and not exists (select from skein.run r where r.run_id = l.run_id)
+select l.run_id, l.path, 'live_step' from skein.live_step l where skein.is_checked_v1(l.run_id) and not exists (select from skein.run r where r.run_id = l.run_id)
 union all
 select m.run_id, m.path, 'timer' from skein.timer m where skein.is_checked_v1(m.run_id) and not exists (select from skein.run r where r.run_id = m.run_id)
 union all
@@ -2675,7 +2682,8 @@ select w.run_id, w.path, 'wait' from skein.wait w where skein.is_checked_v1(w.ru
 -- I10: a paused run starts no step
 -- proves: no attempt was claimed between a pause and what ended it (by the database's clock, with a second for statements in flight), and
 -- nothing of a paused run stands where a worker could claim it
--- remedy: report it; a claim got past the hold
+-- remedy: report it; a claim got past the hold. What could be claimed is held by
+-- `update skein.task set held = true where run_id = '<run_id>' and path = '<path>' and state = 'ready'`
 with pause as (
   select run_id, at as paused_at, lead(at, 1, 'infinity') over (partition by run_id order by seq) as until, kind
     from skein.run_event where skein.is_checked_v1(run_id) and kind in ('paused', 'resumed', 'cancel_requested')),
@@ -2697,7 +2705,8 @@ select r.run_id, t.path, null, r.paused_at, 'could be claimed'
             text: #"""
 -- I11: nothing starts after a cancel is acknowledged
 -- proves: no attempt of a run was claimed after its cancel had committed (by the database's clock, with a second for statements in flight)
--- remedy: report it; a claim got past the hold
+-- remedy: report it; a claim got past the hold. What is ready is held by
+-- `update skein.task set held = true where run_id = '<run_id>' and path = '<path>' and state = 'ready'`
 select r.run_id, t.path, t.claimed_at, r.cancel_requested_at
   from skein.run r join skein.task t using (run_id)
  where skein.is_checked_v1(r.run_id) and r.cancel_requested_at is not null
@@ -2727,7 +2736,10 @@ select a.run_id, a.path, a.attempt, a.status::text, 'counted twice'
             text: #"""
 -- I13: what could not be started is kept
 -- proves: each workflow that follows an ended run without a condition was started or is a dead letter, and every letter is that of a run
--- remedy: report it with the rows; start what is missing by hand (`skein run start`), with the ended run's output
+-- remedy: report it with the rows; start what is missing by hand (`skein run start`) with the ended run's output, and leave a letter that says so:
+-- `insert into skein.dead_letter (namespace_id, kind, run_id, path, workflow, failure) select namespace_id, 'chain', run_id, 'by hand',
+-- '<workflows>', '{"type":"limit","message":"started by hand"}' from skein.ended_run where run_id = '<run_id>'`; a letter whose run is gone is
+-- about nothing: `delete from skein.dead_letter where letter_id = <letter_id>`
 with followers as (
   select e.run_id, v.definition::json -> (case e.status when 'succeeded' then 'onSuccess' when 'cancelled' then 'onCancel' else 'onFailure' end)
          as chains
@@ -2735,16 +2747,17 @@ with followers as (
     join skein.workflow_version v using (version_id)
    where skein.is_checked_v1(e.run_id) and v.definition like '%"workflow"%"workflow"%'
      and to_regclass('skein.ended_run_' || to_char(e.ended_at at time zone 'UTC', 'IYYY"w"IW')) is not null)
-select f.run_id, l.unconditional as expected, l.started + l.letters as found, null as letter
+select f.run_id, l.unconditional as expected, l.started + l.letters as found, l.workflows, null::bigint as letter_id
   from followers f
  cross join lateral (
    select (select count(*) from json_array_elements(f.chains) as c (chain) where c.chain -> 'if' is null) as unconditional,
+          (select string_agg(c.chain ->> 'workflow', ', ') from json_array_elements(f.chains) as c (chain) where c.chain -> 'if' is null) as workflows,
           (select count(*) from skein.run r where r.source_run_id = f.run_id)
             + (select count(*) from skein.ended_run r where r.source_run_id = f.run_id) as started,
           (select count(*) from skein.dead_letter d where d.run_id = f.run_id and d.kind = 'chain') as letters) as l
  where f.chains is not null and l.started + l.letters < l.unconditional
 union all
-select d.run_id, null, null, d.letter_id || ' of ' || d.path
+select d.run_id, null, null, d.workflow, d.letter_id
   from skein.dead_letter d
  where skein.is_checked_v1(d.run_id)
    and not exists (select from skein.run r where r.run_id = d.run_id)
@@ -2758,7 +2771,7 @@ select d.run_id, null, null, d.letter_id || ' of ' || d.path
 -- I15: attempts stay within the policy, and losses within their cap
 -- proves: a step that fails is not tried more often than all retry policies of its workflow allow together, and one whose workers keep
 -- dying ends as poison instead of being tried for ever
--- remedy: report it; `skein run cancel` ends a run that tries for ever
+-- remedy: report it; `skein run cancel <run_id>` ends a run that tries for ever
 select l.run_id, l.path, l.losses, null::integer as attempts, null::numeric as allowed
   from (select run_id, path, losses from skein.task where losses > 5
         union all
@@ -2782,20 +2795,22 @@ select s.run_id, s.path, null, s.attempt, p.allowed
             text: #"""
 -- I18: what waits for a moment has its timer, and a timer has something to wake
 -- proves: no back-off and no sleep is forgotten, and none fires twice
--- remedy: report it; a missing timer can be made again with due_at = now
-select t.run_id, t.path, 'no timer' as problem
+-- remedy: report it; a missing timer is made again by `insert into skein.timer (run_id, path, kind, namespace_id, due_at)
+-- select run_id, '<path>', '<kind>', namespace_id, clock_timestamp() from skein.run where run_id = '<run_id>'`, and one that has nothing to wake
+-- is taken away by `delete from skein.timer where run_id = '<run_id>' and path = '<path>' and kind = '<kind>'`
+select t.run_id, t.path, 'backoff' as kind, 'no timer' as problem
   from skein.task t
  where skein.is_checked_v1(t.run_id) and t.state = 'waiting' and not exists (select from skein.timer m where m.run_id = t.run_id and m.path = t.path and m.kind = 'backoff')
 union all
-select l.run_id, l.path, 'no timer'
+select l.run_id, l.path, 'sleep', 'no timer'
   from skein.live_step l
  where skein.is_checked_v1(l.run_id) and l.kind = 'sleep' and not exists (select from skein.timer m where m.run_id = l.run_id and m.path = l.path and m.kind = 'sleep')
 union all
-select m.run_id, m.path, 'nothing to wake'
+select m.run_id, m.path, m.kind, 'nothing to wake'
   from skein.timer m
  where skein.is_checked_v1(m.run_id) and m.kind = 'backoff' and not exists (select from skein.task t where t.run_id = m.run_id and t.path = m.path and t.state = 'waiting')
 union all
-select m.run_id, m.path, 'nothing to wake'
+select m.run_id, m.path, m.kind, 'nothing to wake'
   from skein.timer m
  where skein.is_checked_v1(m.run_id) and m.kind in ('sleep', 'every', 'join_deadline', 'await_timeout')
    and not exists (select from skein.live_step l where l.run_id = m.run_id and l.path = m.path);
@@ -2807,7 +2822,9 @@ select m.run_id, m.path, 'nothing to wake'
 -- I19: an event is taken once, kept, or expired
 -- proves: an event that was consumed was consumed by one wait (or is for everybody), one that is with a run is in its inbox, and none
 -- that a waiting step could take is overlooked
--- remedy: report it; insert the event's name into skein.match by hand to have it looked at again
+-- remedy: report it; what was overlooked, or is with a run that does not know of it, is looked at again by
+-- `with freed as (update skein.event set state = 'buffered', taken_by = null, taken_path = null where event_id = <event_id> and state = 'offered')
+-- insert into skein.match (namespace_id, correlation, run_id) select namespace_id, correlation, run_id from skein.event where event_id = <event_id>`
 select e.event_id, e.name, e.state::text, 'consumed by ' || count(d.event_id) as problem
   from skein.event e
   left join skein.event_delivery d on d.event_id = e.event_id and d.is_consumed and not d.is_broadcast
@@ -2835,7 +2852,11 @@ select e.event_id, e.name, e.state::text, 'overlooked by ' || w.run_id || ' ' ||
             text: #"""
 -- I20: an event that was sent again has one effect
 -- proves: as long as the id of an event at its source is remembered, it stands for that event and no other
--- remedy: report it with the rows; the later event is a repetition and should not have been kept
+-- remedy: report it with the rows; a later event is a repetition and must go if nobody has taken it:
+-- `delete from skein.event where event_id = <event_id> and event_id > <remembered_as> and state = 'buffered'`; of one that nobody remembers the id is
+-- remembered again by `insert into skein.event_key (namespace_id, source, id_hash, event_id, expires_at) select namespace_id, coalesce(source, ''),
+-- sha256(convert_to(coalesce(run_id::text, '') || E'\n' || source_id, 'UTF8')), event_id, greatest(expires_at, at + interval '7 days')
+-- from skein.event where event_id = <event_id>`
 select e.event_id, e.name, e.source, e.source_id, k.event_id as remembered_as
   from skein.event e tablesample system (skein.checked_percent_v1('skein.event'))
   left join skein.event_key k
@@ -2914,7 +2935,8 @@ select d.run_id, d.path, 'event' from skein.event_delivery d join skein.event e 
             text: #"""
 -- I31: no secret is in any row
 -- proves: of API keys there are hashes only, and no key that is valid stands in an input, a result, a label, an error, or a workflow file
--- remedy: revoke the key (`skein key revoke NAME`) and make another one; whoever reads the table has it
+-- remedy: revoke the key (`skein key revoke <key>`) and make another one; whoever reads the table has it. A key that stands there as it is, and
+-- not as a hash, must go: `delete from skein.api_key where name = '<key>' and octet_length(key_hash) <> 32`
 with texts as (
   select run_id, '' as path, concat_ws(' ', input, labels) as text from skein.run
   union all select run_id, '', concat_ws(' ', input, labels, output, failure) from skein.ended_run
@@ -2945,25 +2967,26 @@ select 'key', 'not a hash', name from skein.api_key where octet_length(key_hash)
 -- I32: every order has its record, in the same transaction
 -- proves: a run that stands paused says when and by whom in its history, one that was resumed, too, and no run is being cancelled, or was
 -- cancelled by somebody, without an order
--- remedy: report it; somebody has changed the run's row by hand
+-- remedy: report it; somebody has changed the run's row by hand. Of a run that is live, the record is made by
+-- `select skein.note_event_v1(array['<run_id>']::uuid[], '<missing>', null)`; of one that has ended nothing is changed
 with last as (
   select distinct on (run_id) run_id, kind, at from skein.run_event
    where skein.is_checked_v1(run_id) and kind in ('paused', 'resumed') order by run_id, seq desc)
-select r.run_id, 'paused, and the history does not say so' as problem
+select r.run_id, 'paused' as missing, 'paused, and the history does not say so' as problem
   from skein.run r left join last using (run_id)
  where skein.is_checked_v1(r.run_id) and r.paused_at is not null and (last.kind is distinct from 'paused' or last.at < r.paused_at)
 union all
-select r.run_id, 'resumed, and the history does not say so'
+select r.run_id, 'resumed', 'resumed, and the history does not say so'
   from skein.run r join last using (run_id)
  where r.paused_at is null and r.cancel_requested_at is null and last.kind = 'paused'
 union all
-select r.run_id, 'being cancelled without an order'
+select r.run_id, 'cancel_requested', 'being cancelled without an order'
   from skein.run r
  where skein.is_checked_v1(r.run_id) and r.cancel_requested_at is not null
    and not exists (select from skein.inbox i where i.run_id = r.run_id and i.kind = 'cancel')
    and not exists (select from skein.run_event v where v.run_id = r.run_id and v.kind = 'cancel_requested')
 union all
-select e.run_id, 'cancelled without an order'
+select e.run_id, 'cancel_requested', 'cancelled without an order'
   from skein.ended_run e
  where skein.is_checked_v1(e.run_id) and e.status = 'cancelled' and e.cancel_reason is not null
    and not exists (select from skein.run_event v where v.run_id = e.run_id and v.kind = 'cancel_requested');
@@ -3000,7 +3023,7 @@ select t.session_id, null, t.run_id, t.path, 'leased on a timeline that is not r
 -- I35: nothing is stuck
 -- proves: every unfinished run has a task, an order, a timer, a wait, or a sub-workflow that will move it, or stands paused or quarantined
 -- where an operator sees it
--- remedy: report it with the run's history_overview; `skein run cancel` ends it
+-- remedy: report it with the run's history_overview; `skein run cancel <run_id>` ends it
 select r.run_id, r.submitted_at, r.revision
   from skein.run r
  where skein.is_checked_v1(r.run_id) and r.quarantined_at is null and r.paused_at is null

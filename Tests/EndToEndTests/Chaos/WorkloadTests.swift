@@ -1,15 +1,17 @@
 // The random workflows of campaigns are workflows, whatever the seed.
 
+import Definitions
 import Foundation
 import Testing
+import WorkflowModel
 
 extension EndToEnd {
     @Suite("Workload of campaigns")
     struct WorkloadTests {
         @Test("the workflows of a seed are valid, and the same each time", arguments: UInt64(0)..<4)
         func valid(seed: UInt64) async throws {
-            let workload = Workload(seed: seed, agent: "http://127.0.0.1:9/", hasBadAgents: true)
-            let again = Workload(seed: seed, agent: "http://127.0.0.1:9/", hasBadAgents: true)
+            let workload = Workload(seed: seed, agent: "http://127.0.0.1:9/", processLog: "/tmp/calls", hasBadAgents: true)
+            let again = Workload(seed: seed, agent: "http://127.0.0.1:9/", processLog: "/tmp/calls", hasBadAgents: true)
             #expect(workload.kinds.map(\.source) == again.kinds.map(\.source))
             let scratch = FileManager.default.temporaryDirectory.appending(path: "skein-workload-\(UUID().uuidString)")
             try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
@@ -23,5 +25,22 @@ extension EndToEnd {
             let run = try await ProgramRun.of("skein", ["workflow", "validate"] + files)
             #expect(run.code == 0, "\(run)")
         }
+
+        /// A construct that a release takes has to be under fire in its campaigns. The random workflows add to what the fixed ones use.
+        @Test("every key and word of the language that this release takes is in the mixture")
+        func everyConstruct() throws {
+            let workload = Workload(seed: 0, agent: "http://127.0.0.1:9/", processLog: "/tmp/calls", hasBadAgents: true)
+            var use = try LanguageUse()
+            for kind in workload.kinds where kind.name.hasPrefix("mix-") {
+                try use.read(try #require(DataDocument.read(kind.source).value, "\(kind.name)"))
+            }
+            #expect(use.used.isSubset(of: use.known))
+            #expect(use.known.count >= 150)
+            #expect(use.known.subtracting(use.used).subtracting(Self.unused).sorted() == [])
+            #expect(Self.unused.subtracting(use.known).sorted() == [], "there is no such key or word")
+        }
+
+        /// What no campaign needs: methods that carry no body, and others that agents treat like PUT.
+        private static let unused = Set(["GET", "HEAD", "OPTIONS", "PATCH", "DELETE"].map { "httpAgent.method: \($0)" })
     }
 }
