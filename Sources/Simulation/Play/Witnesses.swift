@@ -33,23 +33,23 @@ extension Mutant {
         case .unwantedForgotten: 2015
         case .lateOutcomeStays: 2
         case .supersededTimerFires: nil
-        case .foldInMemory: nil
-        case .reportedOnce: nil
-        case .reportsByItsOwnClock: nil
-        case .markPassesWaiting: nil
-        case .marksAreBelieved: nil
+        case .foldInMemory: 1
+        case .reportedOnce: 1
+        case .reportsByItsOwnClock: 41
+        case .markPassesWaiting: 27
+        case .marksAreBelieved: 1
         case .markWaits: nil
-        case .keyCheckedFirst: nil
+        case .keyCheckedFirst: 1
         case .eventLooksForWait: nil
         case .matcherWithoutKeyLock: nil
         case .matcherWithoutRunLock: nil
-        case .anyWaitDecides: nil
+        case .anyWaitDecides: 200
         case .waitLooksOnce: nil
-        case .signalsLookedAtOnce: nil
-        case .notifyOnly: nil
-        case .straysKept: nil
-        case .keyPerAttempt: nil
-        case .timersFireEarly: nil
+        case .signalsLookedAtOnce: 69
+        case .notifyOnly: 11
+        case .straysKept: 7
+        case .keyPerAttempt: 4
+        case .timersFireEarly: 5
         }
     }
 }
