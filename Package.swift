@@ -150,6 +150,7 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: ["Simulation", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
+        .testTarget(name: "WorkingTests", dependencies: ["Working", "TaskQueue", "WorkflowModel"]),
         .testTarget(
             name: "CoordinationTests", dependencies: ["Coordination", "Postgres", "PostgresTestKit", "Telemetry", "WorkflowModel", .log]),
         .testTarget(

@@ -84,6 +84,13 @@ struct RunFold: Sendable {
         inputs.append(.timer(path: key.path.isEmpty ? nil : StepPath(key.path), kind: key.kind))
     }
 
+    // A timer that was due, and that something before it in this fold has set anew: it is for something else now, whose time has not come.
+    func isSuperseded(_ input: Input) -> Bool {
+        guard !isSuspended, case .timer(let path, let kind) = input else { return false }
+        if case .set = change.timers[TimerKey(path: path?.text ?? "", kind: kind)] { return true }
+        return false
+    }
+
     mutating func putCancelFirst() {
         guard frame.run.cancelRequested, frame.run.root?.ending == nil else { return }
         inputs.removeAll { if case .cancel = $0 { true } else { false } }

@@ -30,6 +30,10 @@ extension RunStore {
     ) throws(PostgresError) -> MissingFacts? {
         while fold.next < fold.inputs.count {
             let input = fold.inputs[fold.next]
+            guard !fold.isSuperseded(input) else {
+                fold.next += 1
+                continue
+            }
             do throws(Rejection) {
                 let commands = try fold.isSuspended ? Engine.proceed(&fold.frame) : Engine.decide(&fold.frame, input, at: now)
                 take(commands, of: input, &fold, &changes)

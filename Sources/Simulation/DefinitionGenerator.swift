@@ -18,6 +18,7 @@ package struct DefinitionGenerator {
 
     private let stepLimit: Int
     private let isForStory: Bool
+    private let isAboutEvents: Bool
 
     /// How many steps a definition has at most, unless somebody says otherwise.
     package static let stepLimit = 20
@@ -28,12 +29,15 @@ package struct DefinitionGenerator {
 
     /// The definition of a seed, with at most so many steps.
     ///
-    /// - Parameter isForStory: whether it is for the simulator of the protocol, where runs send each other events.
-    package init(seed: UInt64, flavour: Flavour, steps: Int = DefinitionGenerator.stepLimit, isForStory: Bool = false) {
+    /// - Parameters:
+    ///   - isForStory: whether it is for the simulator of the protocol, where runs send each other events.
+    ///   - isAboutEvents: whether many steps wait for them.
+    package init(seed: UInt64, flavour: Flavour, steps: Int = DefinitionGenerator.stepLimit, isForStory: Bool = false, isAboutEvents: Bool = false) {
         random = SeededGenerator(seed: seed)
         self.flavour = flavour
         stepLimit = steps
         self.isForStory = isForStory
+        self.isAboutEvents = isAboutEvents
     }
 
     // The steps that can be seen from somewhere: the nearest block first, each with all its ids and those that have surely settled; and
@@ -117,6 +121,7 @@ package struct DefinitionGenerator {
             if random.chance(60) { step.with = template(sight) }
             if random.chance(20) { step.output = ["mapped": "${{ result }}"] }
             if random.chance(40) { step.retry = policy() }
+            if isForStory, random.chance(15) { step.priority = random.pick([-1, 1]) }
             if flavour == .any {
                 if random.chance(5) { step.output = "${{ result.absent }}" }
                 if random.chance(15) { step.resultSchema = ["type": "object", "required": ["value"]] }
@@ -153,7 +158,7 @@ package struct DefinitionGenerator {
     }
 
     private mutating func verb(_ id: String, _ depth: Int, _ sight: Sight) -> Verb {
-        let draw = random.below(100)
+        let draw = isAboutEvents && random.chance(30) ? 68 : random.below(100)
         let mayNest = depth < Self.depthLimit && stepsLeft > 0
         switch draw {
         case 0..<16 where mayNest: return .block(part(depth, sight))

@@ -3,6 +3,8 @@
 // Tables of typed rows with versions; snapshots by statement; row locks with queues; inserts that wait for whoever holds the key;
 // advisory locks; sequences that are not taken back. What it is like is compared with PostgreSQL, script by script (`Script`).
 
+package import WorkflowModel
+
 /// The database: transactions, commits, and what is common to all tables.
 package final class ModelDatabase {
     /// The number of the last commit.
@@ -28,6 +30,7 @@ package final class ModelDatabase {
     private struct Commit {
         let undo: [() -> Void]
         let isDurable: Bool
+        let at: Timestamp
         // Where the log of each sequence was before it.
         let loggedBefore: [Int64]
     }
@@ -62,7 +65,7 @@ package final class ModelDatabase {
             for row in transaction.written { if let step = row.commit(transaction) { undo.append(step) } }
             // A durable commit takes everything before it to the disk.
             if transaction.isDurable { for sequence in sequences { sequence.flushed = sequence.logged } }
-            journal.append(Commit(undo: undo, isDurable: transaction.isDurable, loggedBefore: lastLogged))
+            journal.append(Commit(undo: undo, isDurable: transaction.isDurable, at: transaction.fiber.stage.now, loggedBefore: lastLogged))
             lastLogged = sequences.map(\.logged)
             if journal.count > Self.journalLength { journal.removeFirst(journal.count - Self.journalLength) }
         } else {
@@ -96,9 +99,11 @@ package final class ModelDatabase {
     ) async throws(ModelError) -> R {
         guard !transaction.hasFailed else { throw .inFailedTransaction }
         guard transaction.isActive else { throw .connectionLost }
-        do throws(ModelError) { try await transaction.pause() } catch {
-            fail(transaction)
-            throw error
+        if let time = transaction.pauseIsDue() {
+            do throws(ModelError) { try await transaction.pause(for: time) } catch {
+                fail(transaction)
+                throw error
+            }
         }
         transaction.command += 1
         let snapshot = commits
@@ -129,6 +134,7 @@ package final class ModelDatabase {
             lock = Lockable()
             advisory[key] = lock
         }
+        if lock.take(.update, for: transaction) { return true }
         do throws(ModelError) {
             return try await lock.acquire(.update, for: transaction, wait)
         } catch {
@@ -168,11 +174,14 @@ package final class ModelDatabase {
         transaction.fiber.unblock()
     }
 
+    // What nobody waited for is on the disk after this time all the same: three times `wal_writer_delay`.
+    private static let flushTime: Duration = .milliseconds(600)
+
     /// The server dies and starts again: what was under way is gone, and of the commits that nobody waited for, the last `lost`.
-    package func crash(losing lost: Int) {
+    package func crash(losing lost: Int, at now: Timestamp) {
         for transaction in active { terminate(transaction) }
         var left = lost
-        while left > 0, let last = journal.last, !last.isDurable {
+        while left > 0, let last = journal.last, !last.isDurable, now - last.at < Self.flushTime {
             undoLast()
             left -= 1
         }

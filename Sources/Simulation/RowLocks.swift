@@ -73,12 +73,16 @@ package class Lockable {
         transaction.locks.append(self)
     }
 
+    /// Takes the lock if that goes without waiting. Most do; it costs no suspension.
+    final func take(_ mode: LockMode, for transaction: Transaction) -> Bool {
+        guard isFree(for: transaction, mode) else { return false }
+        hold(transaction, mode)
+        return true
+    }
+
     /// Takes the lock; false when it was left out.
     final func acquire(_ mode: LockMode, for transaction: Transaction, _ wait: LockWait) async throws(ModelError) -> Bool {
-        if isFree(for: transaction, mode) {
-            hold(transaction, mode)
-            return true
-        }
+        if take(mode, for: transaction) { return true }
         switch wait {
         case .skip: return false
         case .fail: throw .lockNotAvailable

@@ -1,6 +1,5 @@
 // Where a simulation is played: one thread, a virtual clock, and fibers that go on one at a time when they are told to.
 
-import Synchronization
 package import WorkflowModel
 
 /// Runs fibers one at a time, in an order that the driver decides.
@@ -12,6 +11,8 @@ package final class Stage {
     package var now: Timestamp
     /// The fibers that have not ended, in the order of their start.
     package private(set) var fibers: [Fiber] = []
+    // When each of them could go on, as far as it depends on the clock: what is looked through at every turn is a list of numbers.
+    private var wakes: [Int64] = []
     private let executor = StageExecutor()
 
     /// A stage whose clock stands at some moment.
@@ -22,8 +23,9 @@ package final class Stage {
     package func start(
         _ name: String, _ body: @escaping (Fiber) async throws(ModelError) -> Void
     ) -> Fiber {
-        let fiber = Fiber(name: name, stage: self)
+        let fiber = Fiber(name: name, stage: self, place: fibers.count)
         fibers.append(fiber)
+        wakes.append(fiber.wakesAt.microseconds)
         let whole = Carried(value: { () async in
             if await fiber.begin() {
                 do throws(ModelError) { try await body(fiber) } catch { fiber.failure = error }
@@ -38,22 +40,40 @@ package final class Stage {
     package func resume(_ fiber: Fiber) {
         fiber.goOn()
         executor.drain()
-        if case .ended = fiber.state, let index = fibers.firstIndex(where: { $0 === fiber }) { fibers.remove(at: index) }
+        if case .ended = fiber.state { remove(fiber) }
     }
 
-    /// Collects the fibers that could go on now, in the order of their start.
-    func collectReady(into ready: inout [Fiber]) {
-        ready.removeAll(keepingCapacity: true)
-        let (moment, all) = (now, fibers)
-        for fiber in all where fiber.mayGoOn(at: moment) { ready.append(fiber) }
+    private func remove(_ fiber: Fiber) {
+        guard let index = fibers.firstIndex(where: { $0 === fiber }) else { return }
+        fibers.remove(at: index)
+        wakes.remove(at: index)
+        fiber.place = nil
+        for later in index..<fibers.count { fibers[later].place = later }
+    }
+
+    fileprivate func note(_ moment: Timestamp, of place: Int) { wakes[place] = moment.microseconds }
+
+    /// How many fibers could go on now.
+    var readyCount: Int {
+        let moment = now.microseconds
+        var count = 0
+        for wake in wakes where wake <= moment { count += 1 }
+        return count
+    }
+
+    /// One of those that could go on now, counted in the order of their start.
+    func ready(_ number: Int) -> Fiber {
+        let moment = now.microseconds
+        var left = number
+        for (place, wake) in wakes.enumerated() where wake <= moment {
+            if left == 0 { return fibers[place] }
+            left -= 1
+        }
+        preconditionFailure("There are not so many fibers that could go on.")
     }
 
     /// The next moment at which somebody could go on.
-    func nextMoment() -> Timestamp {
-        var first = Timestamp.distantFuture
-        for fiber in fibers { first = min(first, fiber.wakesAt) }
-        return first
-    }
+    func nextMoment() -> Timestamp { Timestamp(microseconds: wakes.min() ?? .max) }
 
     /// Ends all fibers: nobody waits any more.
     package func clear() {
@@ -61,7 +81,7 @@ package final class Stage {
             fiber.interrupt(.killed)
             resume(fiber)
             // What does not end by itself is left behind; it has been told.
-            if let last = fibers.last, last === fiber, !fiber.isReady { fibers.removeLast() }
+            if let last = fibers.last, last === fiber, !fiber.isReady { remove(fiber) }
         }
     }
 }
@@ -89,26 +109,32 @@ package final class Fiber {
     /// The process that it belongs to.
     var owner: Process?
     /// Whether the server is working for it: that goes on whatever happens to its process.
-    var isInServer = false
+    var isInServer = false { didSet { noteWake() } }
     /// How long the server will stand still in the middle of what it does for it next, and after how many chances to.
     var linger: (time: Duration, chances: Int)?
-    /// Whether a notification wakes it.
-    var hearsNotifications = false
+    /// Which notifications wake it.
+    var hears: Notices = []
     /// What it is doing.
-    package fileprivate(set) var state = State.ready
+    package fileprivate(set) var state = State.ready { didSet { noteWake() } }
     /// Why it ended, if it did not come to its end.
     package fileprivate(set) var failure: ModelError?
     private var continuation: UnsafeContinuation<Void, Never>?
     private var hasBegun = false
     private var interruption: ModelError?
 
-    fileprivate init(name: String, stage: Stage) {
+    // Its place on the stage.
+    fileprivate var place: Int?
+
+    fileprivate init(name: String, stage: Stage, place: Int) {
         self.name = name
         self.stage = stage
+        self.place = place
     }
 
     /// Until when its process stands still; what the server does for it goes on.
-    var stoppedUntil = Timestamp.distantPast
+    var stoppedUntil = Timestamp.distantPast { didSet { noteWake() } }
+
+    private func noteWake() { if let place { stage.note(wakesAt, of: place) } }
 
     func mayGoOn(at moment: Timestamp) -> Bool {
         switch state {
@@ -186,34 +212,22 @@ package final class Fiber {
     }
 }
 
-// Takes what the fibers are about to do, and does it when it is drained.
-private final class StageExecutor: TaskExecutor {
-    private struct Queue: Sendable {
-        var jobs: [UnownedJob] = []
-        var next = 0
-    }
+// Takes what the fibers are about to do, and does it when it is drained. Nobody but the thread of its stage puts something in or takes something
+// out, so there is nothing to lock.
+private final class StageExecutor: TaskExecutor, @unchecked Sendable {
+    private var jobs: [UnownedJob] = []
 
-    private let queue = Mutex(Queue())
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        queue.withLock { $0.jobs.append(job) }
-    }
+    func enqueue(_ job: consuming ExecutorJob) { jobs.append(UnownedJob(job)) }
 
     func drain() {
-        while let job = next() { job.runSynchronously(on: asUnownedTaskExecutor()) }
-    }
-
-    private func next() -> UnownedJob? {
-        queue.withLock { queue in
-            guard queue.next < queue.jobs.count else {
-                queue.jobs.removeAll(keepingCapacity: true)
-                queue.next = 0
-                return nil
-            }
-            defer { queue.next += 1 }
-            return queue.jobs[queue.next]
+        let executor = asUnownedTaskExecutor()
+        var next = 0
+        while next < jobs.count {
+            let job = jobs[next]
+            next += 1
+            job.runSynchronously(on: executor)
         }
+        jobs.removeAll(keepingCapacity: true)
     }
 }
 

@@ -29,10 +29,17 @@ package enum OnConflict<Row> {
 package final class Table<Row: ModelRow> {
     /// What is there, one slot for each life of a row.
     package final class Slot: Lockable, WrittenRow, Prunable {
+        // The row itself apart: to look through versions is to move references only.
+        final class Box {
+            let row: Row
+
+            init(_ row: Row) { self.row = row }
+        }
+
         struct Version {
             // Tells it from all others.
             let number: Int
-            var row: Row
+            let box: Box
             // Nil: committed long ago.
             var maker: Transaction?
             var makerCommand = 0
@@ -50,14 +57,15 @@ package final class Table<Row: ModelRow> {
 
         init(_ row: Row, maker: Transaction?, command: Int, table: Table) {
             self.table = table
-            versions = [Version(number: table.nextVersion(), row: row, maker: maker, makerCommand: command)]
+            versions = [Version(number: table.nextVersion(), box: Box(row), maker: maker, makerCommand: command)]
             group = row.group
             super.init()
         }
 
         // The place of the version that a statement sees.
         func seen(by statement: Statement) -> Int? {
-            versions.lastIndex { version in
+            if versions.count == 1, versions[0].maker == nil, versions[0].ender == nil { return 0 }
+            return versions.lastIndex { version in
                 if let maker = version.maker {
                     if maker === statement.transaction {
                         guard version.makerCommand < statement.command else { return false }
@@ -77,9 +85,11 @@ package final class Table<Row: ModelRow> {
         }
 
         /// The row as it is committed; nil when it is not there.
-        package var committed: Row? {
+        package var committed: Row? { committedBox?.row }
+
+        fileprivate var committedBox: Box? {
             guard let index = versions.lastIndex(where: { $0.maker.map { $0.committedAt != nil } ?? true }) else { return nil }
-            return versions[index].ender?.committedAt == nil ? versions[index].row : nil
+            return versions[index].ender?.committedAt == nil ? versions[index].box : nil
         }
 
         func note(_ transaction: Transaction) {
@@ -92,8 +102,8 @@ package final class Table<Row: ModelRow> {
             writer = nil
             let before = versions.first { version in
                 version.maker !== transaction && version.ender === transaction
-            }?.row
-            let after = versions.last.flatMap { $0.ender == nil ? $0.row : nil }
+            }?.box
+            let after = versions.last.flatMap { $0.ender == nil ? $0.box : nil }
             if before == nil, after == nil {
                 forget()
                 return nil
@@ -102,9 +112,9 @@ package final class Table<Row: ModelRow> {
                 isGarbage = true
                 table.database.collect(self)
             }
-            table.changed?(before, after)
+            table.changed?(before?.row, after?.row)
             return { [self] in
-                versions = before.map { [Version(number: table.nextVersion(), row: $0, maker: nil)] } ?? []
+                versions = before.map { [Version(number: table.nextVersion(), box: $0, maker: nil)] } ?? []
                 reindex()
             }
         }
@@ -133,7 +143,9 @@ package final class Table<Row: ModelRow> {
         func reindex() {
             guard !versions.isEmpty else { return forget() }
             if !isListed { table.list(self) }
-            let wanted = Set(versions.map(\.row.key))
+            // Nearly all rows keep their key.
+            if keys.count == 1, versions.allSatisfy({ $0.box.row.key == keys[0] }) { return }
+            let wanted = Set(versions.map(\.box.row.key))
             for key in keys where !wanted.contains(key) { table.unindex(self, key) }
             for key in wanted where !keys.contains(key) { table.index(self, key) }
             keys = keys.filter { wanted.contains($0) } + wanted.filter { key in !keys.contains(key) }
@@ -202,6 +214,9 @@ package final class Table<Row: ModelRow> {
     /// The committed rows, as nobody in particular sees them.
     package var committedRows: [Row] { all.compactMap(\.committed) }
 
+    /// Whether there is anything in it at all, committed or not.
+    package var hasRows: Bool { !all.isEmpty }
+
     /// Whether there is no committed row.
     package var isEmpty: Bool { all.allSatisfy { $0.committed == nil } }
 
@@ -210,7 +225,8 @@ package final class Table<Row: ModelRow> {
 
     /// The committed row of a key.
     package func committedRow(_ key: Row.Key) -> Row? {
-        for slot in byKey[key] ?? [] { if let row = slot.committed, row.key == key { return row } }
+        guard let slots = byKey[key] else { return nil }
+        for slot in slots { if let box = slot.committedBox, box.row.key == key { return box.row } }
         return nil
     }
 
@@ -220,8 +236,9 @@ package final class Table<Row: ModelRow> {
     package struct Found {
         let slot: Slot
         fileprivate let version: Int
+        fileprivate let box: Slot.Box
         /// The row.
-        package var row: Row
+        package var row: Row { box.row }
     }
 
     /// What a statement has found, and what it was looking for: rows that were changed meanwhile have to meet it, too.
@@ -230,7 +247,7 @@ package final class Table<Row: ModelRow> {
         fileprivate let condition: (Row) -> Bool
 
         /// The rows.
-        package var rows: [Row] { found.map(\.row) }
+        package var rows: [Row] { found.map(\.box.row) }
 
         /// Without those that were changed since the statement began: whoever finds rows again by their place (`ctid`), finds these no more.
         package func inPlace(for statement: Statement) -> Selection {
@@ -249,18 +266,22 @@ package final class Table<Row: ModelRow> {
 
         /// The same in an order.
         package func sorted(by precedes: (Row, Row) -> Bool) -> Selection {
-            Selection(found: found.sorted { precedes($0.row, $1.row) }, condition: condition)
+            Selection(found: found.sorted { precedes($0.box.row, $1.box.row) }, condition: condition)
         }
     }
 
     private func search(_ slots: [Slot], _ statement: Statement, _ condition: @escaping (Row) -> Bool) -> Selection {
         var found: [Found] = []
+        search(slots, statement, into: &found, condition)
+        return Selection(found: found, condition: condition)
+    }
+
+    private func search(_ slots: [Slot], _ statement: Statement, into found: inout [Found], _ condition: (Row) -> Bool) {
         for slot in slots {
             guard let index = slot.seen(by: statement) else { continue }
-            let version = slot.versions[index]
-            if condition(version.row) { found.append(Found(slot: slot, version: version.number, row: version.row)) }
+            let box = slot.versions[index].box
+            if condition(box.row) { found.append(Found(slot: slot, version: slot.versions[index].number, box: box)) }
         }
-        return Selection(found: found, condition: condition)
     }
 
     /// The rows that a statement sees and that meet a condition, in no order that means anything.
@@ -282,7 +303,7 @@ package final class Table<Row: ModelRow> {
         _ statement: Statement, of groups: [RunID], where condition: @escaping (Row) -> Bool = { _ in true }
     ) -> Selection {
         var found: [Found] = []
-        for group in groups { found += find(statement, of: group, where: condition).found }
+        for group in groups { if let slots = byGroup[group] { search(slots, statement, into: &found, condition) } }
         return Selection(found: found, condition: condition)
     }
 
@@ -291,7 +312,10 @@ package final class Table<Row: ModelRow> {
         _ statement: Statement, keys: [Row.Key], where condition: @escaping (Row) -> Bool = { _ in true }
     ) -> Selection {
         var found: [Found] = []
-        for key in keys { found += find(statement, key: key, where: condition).found }
+        for key in keys {
+            guard let slots = byKey[key] else { continue }
+            search(slots, statement, into: &found) { $0.key == key && condition($0) }
+        }
         return Selection(found: found, condition: condition)
     }
 
@@ -306,26 +330,27 @@ package final class Table<Row: ModelRow> {
         var locked: [Found] = []
         for candidate in selection.found {
             guard locked.count < limit else { break }
-            try await statement.pause()
-            if let row = try await lock(statement, candidate, mode, wait, selection.condition) { locked.append(row) }
+            if let time = statement.transaction.pauseIsDue() { try await statement.transaction.pause(for: time) }
+            if !candidate.slot.take(mode, for: statement.transaction) {
+                guard wait != .skip, try await candidate.slot.acquire(mode, for: statement.transaction, wait) else { continue }
+            }
+            if let row = lookAgain(statement, candidate, selection.condition) { locked.append(row) }
         }
         return Selection(found: locked, condition: selection.condition)
     }
 
-    private func lock(
-        _ statement: Statement, _ candidate: Found, _ mode: LockMode, _ wait: LockWait, _ condition: (Row) -> Bool
-    ) async throws(ModelError) -> Found? {
+    // The row as it is now that it is locked; nil when it is gone, or is not meant any more.
+    private func lookAgain(_ statement: Statement, _ candidate: Found, _ condition: (Row) -> Bool) -> Found? {
         let (slot, transaction) = (candidate.slot, statement.transaction)
-        guard try await slot.acquire(mode, for: transaction, wait) else { return nil }
         guard let index = slot.newest(for: transaction) else { return nil }
         let newest = slot.versions[index]
         if let ender = newest.ender, ender === transaction || ender.committedAt != nil { return nil }
         if newest.number != candidate.version {
             // Made by this statement itself: it is not changed twice.
             if newest.maker === transaction, newest.makerCommand >= statement.command { return nil }
-            guard condition(newest.row) else { return nil }
+            guard condition(newest.box.row) else { return nil }
         }
-        return Found(slot: slot, version: newest.number, row: newest.row)
+        return Found(slot: slot, version: newest.number, box: newest.box)
     }
 
     /// Changes rows that a statement has found, and that still meet the condition when their turn has come.
@@ -337,14 +362,17 @@ package final class Table<Row: ModelRow> {
     ) async throws(ModelError) -> [Row] {
         var changed: [Row] = []
         for candidate in selection.found {
-            try await statement.pause()
+            if let time = statement.transaction.pauseIsDue() { try await statement.transaction.pause(for: time) }
             var preview = candidate.row
             change(&preview)
-            let mode: LockMode = preview.key == candidate.row.key ? .noKeyUpdate : .update
-            guard let locked = try await lock(statement, candidate, mode, .wait, selection.condition) else { continue }
+            let mode: LockMode = preview.key == candidate.box.row.key ? .noKeyUpdate : .update
+            if !candidate.slot.take(mode, for: statement.transaction) {
+                _ = try await candidate.slot.acquire(mode, for: statement.transaction, .wait)
+            }
+            guard let locked = lookAgain(statement, candidate, selection.condition) else { continue }
             var row = locked.row
             change(&row)
-            if row.key != locked.row.key {
+            if row.key != locked.box.row.key {
                 try await checkKey(row.key, statement, except: locked.slot)
             }
             write(row, over: locked.slot, statement)
@@ -358,7 +386,7 @@ package final class Table<Row: ModelRow> {
         slot.versions[index].ender = statement.transaction
         slot.versions[index].enderCommand = statement.command
         slot.versions.append(
-            Slot.Version(number: nextVersion(), row: row, maker: statement.transaction, makerCommand: statement.command))
+            Slot.Version(number: nextVersion(), box: Slot.Box(row), maker: statement.transaction, makerCommand: statement.command))
         slot.index(first: row.key)
         slot.note(statement.transaction)
     }
@@ -372,8 +400,11 @@ package final class Table<Row: ModelRow> {
     ) async throws(ModelError) -> [Row] {
         var gone: [Row] = []
         for candidate in selection.found {
-            try await statement.pause()
-            guard let locked = try await lock(statement, candidate, .update, .wait, selection.condition) else { continue }
+            if let time = statement.transaction.pauseIsDue() { try await statement.transaction.pause(for: time) }
+            if !candidate.slot.take(.update, for: statement.transaction) {
+                _ = try await candidate.slot.acquire(.update, for: statement.transaction, .wait)
+            }
+            guard let locked = lookAgain(statement, candidate, selection.condition) else { continue }
             guard let index = locked.slot.newest(for: statement.transaction) else { continue }
             locked.slot.versions[index].ender = statement.transaction
             locked.slot.versions[index].enderCommand = statement.command
@@ -401,7 +432,13 @@ package final class Table<Row: ModelRow> {
         _ statement: Statement, _ row: Row, _ onConflict: OnConflict<Row> = .fail
     ) async throws(ModelError) -> Inserted {
         while true {
-            guard let taken = try await conflict(row.key, statement, except: nil) else {
+            let taken: Slot
+            switch conflictNow(row.key, statement.transaction, except: nil) {
+            case .open(let other):
+                try await statement.transaction.wait(for: other)
+                continue
+            case .taken(let slot): taken = slot
+            case .none:
                 let slot = Slot(row, maker: statement.transaction, command: statement.command, table: self)
                 list(slot)
                 slot.index(first: row.key)
@@ -412,10 +449,12 @@ package final class Table<Row: ModelRow> {
             case .fail: throw .uniqueViolation("\(name) \(row.key)")
             case .nothing: return .left
             case .update(let change):
-                guard try await taken.acquire(.noKeyUpdate, for: statement.transaction, .wait) else { continue }
-                guard let index = taken.newest(for: statement.transaction), taken.versions[index].row.key == row.key else { continue }
+                if !taken.take(.noKeyUpdate, for: statement.transaction) {
+                    _ = try await taken.acquire(.noKeyUpdate, for: statement.transaction, .wait)
+                }
+                guard let index = taken.newest(for: statement.transaction), taken.versions[index].box.row.key == row.key else { continue }
                 if let ender = taken.versions[index].ender, ender === statement.transaction || ender.committedAt != nil { continue }
-                var changed = taken.versions[index].row
+                var changed = taken.versions[index].box.row
                 guard change(&changed, row) else { return .left }
                 write(changed, over: taken, statement)
                 return .changed(changed)
@@ -427,23 +466,34 @@ package final class Table<Row: ModelRow> {
         if try await conflict(key, statement, except: slot) != nil { throw .uniqueViolation(name) }
     }
 
+    private enum Conflict {
+        case none
+        case taken(Slot)
+        // Somebody is at it, and has not come to his end.
+        case open(Transaction)
+    }
+
     // The row that has the key, whoever sees it. Waits for those who are at it.
     private func conflict(_ key: Row.Key, _ statement: Statement, except own: Slot?) async throws(ModelError) -> Slot? {
-        let me = statement.transaction
-        search: while true {
-            for slot in byKey[key] ?? [] where slot !== own {
-                for version in slot.versions where version.row.key == key {
-                    if let maker = version.maker, maker !== me, maker.committedAt == nil {
-                        try await me.wait(for: maker)
-                        continue search
-                    }
-                    guard let ender = version.ender else { return slot }
-                    if ender === me || ender.committedAt != nil { continue }
-                    try await me.wait(for: ender)
-                    continue search
-                }
+        while true {
+            switch conflictNow(key, statement.transaction, except: own) {
+            case .none: return nil
+            case .taken(let slot): return slot
+            case .open(let other): try await statement.transaction.wait(for: other)
             }
-            return nil
         }
+    }
+
+    private func conflictNow(_ key: Row.Key, _ me: Transaction, except own: Slot?) -> Conflict {
+        guard let slots = byKey[key] else { return .none }
+        for slot in slots where slot !== own {
+            for version in slot.versions where version.box.row.key == key {
+                if let maker = version.maker, maker !== me, maker.committedAt == nil { return .open(maker) }
+                guard let ender = version.ender else { return .taken(slot) }
+                if ender === me || ender.committedAt != nil { continue }
+                return .open(ender)
+            }
+        }
+        return .none
     }
 }

@@ -76,9 +76,11 @@ package final class Transaction {
         }
     }
 
-    /// Gives others a chance, now and then; where the server is slow, for a while.
-    func pause(beforeCommit isCommit: Bool = false) async throws(ModelError) {
-        guard let time = database.pause(fiber, isCommit) else { return }
+    /// How long it stands still now, so that others have a chance: nil for not at all, which is the rule and costs no suspension.
+    func pauseIsDue(beforeCommit isCommit: Bool = false) -> Duration? { database.pause(fiber, isCommit) }
+
+    /// Gives others a chance; where the server is slow, for a while.
+    func pause(for time: Duration) async throws(ModelError) {
         if time > .zero { try await fiber.sleep(until: fiber.stage.now + time) } else { try await fiber.turn() }
         guard isActive else { throw .connectionLost }
     }
@@ -108,7 +110,4 @@ package struct Statement {
     /// What the transaction itself did in earlier statements is seen.
     let command: Int
     unowned let database: ModelDatabase
-
-    /// Gives others a chance in the middle of the statement, now and then.
-    func pause() async throws(ModelError) { try await transaction.pause() }
 }

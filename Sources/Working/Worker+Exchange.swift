@@ -41,9 +41,10 @@ extension Worker {
                         strays.noteLook(at: .now)
                         if released > 0 { log.notice("Gave back tasks of a claim whose answer was lost", metadata: [.count: "\(released)"]) }
                     }
+                    let asked = ContinuousClock.now
                     let (kept, claimed) = try await exchange(session, outcomes, room, on: open)
                     failures = 0
-                    note(kept, outcomes, claimed)
+                    note(kept, outcomes, claimed, asked: asked)
                     if !claimed.isEmpty { calls.expect(claimed) }
                     for task in claimed {
                         let execution = state.begin(task)
@@ -118,17 +119,18 @@ extension Worker {
     // The session is dead, but as long as nobody has reaped a task its result still counts.
     private func settleAlone(_ session: SessionID, _ outcomes: [SettledTask], on connection: PostgresConnection?) async {
         guard !outcomes.isEmpty, let connection else { return }
+        let asked = ContinuousClock.now
         do throws(TaskQueueError) {
             let (kept, _) = try await TaskQueue.exchange(session, settling: outcomes, claimingUpTo: 0, notifying: outcomesNotice, on: connection)
-            note(kept, outcomes, [])
+            note(kept, outcomes, [], asked: asked)
         } catch {
             metrics.count(.resultsDropped, by: outcomes.count)
             log.warning("Results dropped: the session is dead", metadata: [.count: "\(outcomes.count)", .error: "\(error)"])
         }
     }
 
-    private func note(_ kept: [Bool], _ outcomes: [SettledTask], _ claimed: [ClaimedTask]) {
-        state.noteReported(zip(outcomes, kept).filter(\.1).map(\.0), isDurable: !claimed.isEmpty)
+    private func note(_ kept: [Bool], _ outcomes: [SettledTask], _ claimed: [ClaimedTask], asked: ContinuousClock.Instant) {
+        state.noteReported(zip(outcomes, kept).filter(\.1).map(\.0), isDurable: !claimed.isEmpty, asked: asked)
         for (outcome, held) in zip(outcomes, kept) {
             let isRepeated = state.wasRepeated(outcome.fence)
             if held {

@@ -165,11 +165,11 @@ final class WorkerState: Sendable {
         inner.withLock { inner in inner.running.keys.map(\.fence) + inner.outbox.map(\.fence) }
     }
 
-    /// Puts back what could not be reported: it is tried again. With it goes what was reported just before: when the server has crashed, that
-    /// may be lost, too.
-    func putBack(_ outcomes: [SettledTask], at now: ContinuousClock.Instant = .now) {
+    /// Puts back what could not be reported: it is tried again. With it goes what was reported just before the last answer: when the server has
+    /// crashed since, that may be lost, too, however late this process notices.
+    func putBack(_ outcomes: [SettledTask]) {
         inner.withLock { inner in
-            let doubtful = inner.reported.filter { now - $0.at < Self.durableAfter }.map(\.outcome)
+            let doubtful = inner.reported.map(\.outcome)
             inner.reported = []
             inner.repeated.formUnion(doubtful.map(\.fence))
             inner.add(doubtful + outcomes)
@@ -179,13 +179,18 @@ final class WorkerState: Sendable {
     /// What is committed without a lease is durable a little later: three times `wal_writer_delay` at most, 0.6 s unless somebody has changed it.
     static let durableAfter: Duration = .seconds(1)
 
-    /// These were kept. With new leases in the same commit they and all before them are durable; without, they are remembered for a while.
-    func noteReported(_ outcomes: [SettledTask], isDurable: Bool, at now: ContinuousClock.Instant = .now) {
+    /// These were kept. With new leases in the same commit they and all before them are durable; without, they are remembered for a while: until
+    /// the server has answered something that was asked that much later. The clock of this process says nothing, it may have stood still.
+    ///
+    /// - Parameters:
+    ///   - asked: when the request was sent whose answer this is.
+    ///   - now: when the answer came.
+    func noteReported(_ outcomes: [SettledTask], isDurable: Bool, asked: ContinuousClock.Instant, now: ContinuousClock.Instant = .now) {
         inner.withLock { inner in
             if isDurable {
                 inner.reported = []
             } else {
-                inner.reported.removeAll { now - $0.at >= Self.durableAfter }
+                inner.reported.removeAll { asked - $0.at >= Self.durableAfter }
                 inner.reported += outcomes.map { ($0, now) }
             }
         }

@@ -51,6 +51,7 @@ struct SimulateCommand: AsyncParsableCommand {
         let planted = mutant.flatMap { Mutant(rawValue: $0) }
         let clock = ContinuousClock()
         let begun = clock.now
+        let cpuBefore = Self.cpuSeconds
         var tally = SimulationTally()
         await play(from: seed, count: seeds, mutant: planted) { report in
             tally.add(report)
@@ -61,8 +62,15 @@ struct SimulateCommand: AsyncParsableCommand {
             return true
         }
         let time = (clock.now - begun).inSeconds
-        print("simulate: \(tally.line(seconds: time, cores: jobCount))")
+        print("simulate: \(tally.line(seconds: time, cpu: Self.cpuSeconds - cpuBefore))")
         if tally.failed > 0 { throw ExitCode.failure }
+    }
+
+    // What this process has had of all cores together: others on the machine do not count.
+    private static var cpuSeconds: Double {
+        var time = timespec()
+        guard clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return 0 }
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
     private var jobCount: Int { jobs ?? ProcessInfo.processInfo.activeProcessorCount }
@@ -152,10 +160,10 @@ private struct SimulationTally {
         faults += report.faults
     }
 
-    func line(seconds: Double, cores: Int) -> String {
-        let rate = Double(seeds) / max(seconds, 0.001)
-        return
-            "\(seeds) seeds, \(failed) failed; \(faults) faults, \(commits) commits looked at, \(steps) steps; \(String(format: "%.1f s, %.0f seeds/s, %.0f for each of %d at a time", seconds, rate, rate / Double(cores), cores))"
+    func line(seconds: Double, cpu: Double) -> String {
+        func each(_ count: Int) -> String { String(format: "%.1f", Double(count) / Double(max(1, seeds))) }
+        let time = String(format: "%.1f s; %.0f seeds for each second of a core", seconds, Double(seeds) / max(cpu, 0.001))
+        return "\(seeds) seeds, \(failed) failed; \(each(steps)) steps, \(each(faults)) faults and \(each(commits)) commits looked at in each; \(time)"
     }
 }
 

@@ -180,6 +180,37 @@ struct EventTests {
         try await cluster.expectClean()
     }
 
+    @Test("a state's time begins when it is entered, also when the time of the one before it was over in the same moment")
+    func supersededTimer() async throws {
+        let cluster = try await Cluster.start()
+        _ = try await cluster.apply(
+            """
+            workflow: relay
+            states:
+              initial: first
+              first: { on: { go: { to: second } }, after: { 1h: { to: late } } }
+              second: { after: { 1h: { to: done } } }
+              done: { final: true }
+              late: { final: failed }
+            """)
+        let run = try await cluster.submit("relay")
+        try await cluster.fold()
+        _ = try await cluster.text("select skein.signal('\(run)', 'go')::text")
+        _ = try await cluster.match()
+        // The event and the timer of the first state are due together.
+        try await cluster.travel(by: .seconds(3700))
+        try await cluster.fold()
+        let status = try await cluster.status(of: run)
+        #expect(status == "waiting")
+        let left = try await cluster.text("select round(extract(epoch from due_at - skein.now()) / 60)::text from skein.timer where run_id = '\(run)'")
+        #expect(left == "60")
+        try await cluster.travel(by: .seconds(7400))
+        try await cluster.fold()
+        let ended = try await cluster.status(of: run)
+        #expect(ended == "succeeded")
+        try await cluster.expectClean()
+    }
+
     @Test("a machine that rejects what it does not expect says so")
     func reject() async throws {
         let cluster = try await Cluster.start()

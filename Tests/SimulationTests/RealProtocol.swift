@@ -154,6 +154,9 @@ actor RealProtocol {
         case .pause(let number): return try await text("select skein.pause('\(run(number))')")
         case .resume(let number): return try await text("select skein.resume('\(run(number))')")
         case .cancel(let number): return try await text("select skein.cancel('\(run(number))')")
+        case .leaveMark:
+            _ = try await connection.query("select skein.raise_ready_mark_v1(1)")
+            return "ok"
         case .lockDue:
             return try await text("select (outcomes + orders + timers)::text from skein.lock_due_runs_v1(100, 0, 1)")
         }

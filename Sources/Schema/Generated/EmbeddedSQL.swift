@@ -1418,6 +1418,7 @@ end
 $$;
 
 -- Keeps a mark. One that was found by looking at everything need not be looked below for a while: twenty times as long as the look took.
+-- Waits for nobody: a claim holds tasks for which a cancel, that has forgotten the marks and is not at its end, may have to wait.
 create or replace function skein.put_low_water_v1(
   p_kind text, p_queue_id integer, p_priority smallint, p_since timestamptz, p_looked_at_all boolean, p_took interval)
 returns void
@@ -1425,6 +1426,10 @@ language plpgsql as $$
 declare
   v_look_at timestamptz := clock_timestamp() + greatest(interval '1 second', 20 * p_took);
 begin
+  perform from skein.low_water w where w.kind = p_kind and w.queue_id = p_queue_id for update skip locked;
+  if not found and exists (select from skein.low_water w where w.kind = p_kind and w.queue_id = p_queue_id) then
+    return;
+  end if;
   insert into skein.low_water as w (kind, queue_id, priority, since, look_at, valid_until)
   values (p_kind, p_queue_id, p_priority, p_since, v_look_at, v_look_at + interval '30 seconds')
   on conflict (kind, queue_id) do update

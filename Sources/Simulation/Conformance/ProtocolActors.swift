@@ -123,7 +123,7 @@ package final class ProtocolActors {
                 if let transaction = actor.transaction { database.rollBack(transaction) }
                 actor.transaction = nil
                 return "ok"
-            case .claim, .settle, .heartbeat, .expire, .markDead, .reap, .pause, .resume, .cancel, .lockDue:
+            case .claim, .settle, .heartbeat, .expire, .markDead, .reap, .pause, .resume, .cancel, .lockDue, .leaveMark:
                 if let transaction = actor.transaction { return try await answer(move, actor, transaction) }
                 let transaction = database.begin(fiber)
                 do throws(ModelError) {
@@ -168,6 +168,9 @@ package final class ProtocolActors {
         case .cancel(let run): return try await server.cancel(transaction, Self.runs[run - 1], reason: nil) ? "cancelling" : "ended"
         case .lockDue:
             return "\(try await server.lockDueRuns(transaction, limit: 100).reduce(0) { $0 + $1.settled.count + $1.orders.count + $1.timers.count })"
+        case .leaveMark:
+            try await server.raise(transaction, .ready, isSure: true)
+            return "ok"
         case .begin, .commit, .rollback: return "ok"
         }
     }

@@ -18,6 +18,8 @@ package enum ProtocolMove: Sendable {
     case pause(Int), resume(Int), cancel(Int)
     /// Locks the runs that have something due.
     case lockDue
+    /// Leaves a mark for claims, as after a look that took long.
+    case leaveMark
 }
 
 /// A story of two or three sessions, all of them registered.
@@ -86,6 +88,12 @@ package struct ProtocolScript: Sendable, CustomStringConvertible {
         ProtocolScript(
             "two pauses of one run: the second waits, and finds it paused",
             [("A", .begin), ("A", .pause(1)), ("B", .pause(1)), ("A", .commit), ("B", .resume(1)), ("A", .claim(9))]),
+        ProtocolScript(
+            "a claim that leaves a mark does not wait for a cancel that has forgotten it",
+            [
+                ("C", .claim(2)), ("C", .leaveMark), ("A", .begin), ("A", .claim(1)), ("B", .begin), ("B", .cancel(1)), ("A", .leaveMark),
+                ("B", .commit), ("A", .commit), ("C", .claim(9)),
+            ]),
         ProtocolScript(
             "a pause that is taken back holds nothing", [("A", .begin), ("A", .pause(1)), ("B", .resume(1)), ("A", .rollback), ("B", .claim(9))]),
     ]

@@ -48,7 +48,7 @@ final class Client {
                     world.note("client has run \(run) for \(wanted[place].name)")
                     world.observer.wasAccepted(key(place), run)
                     runs[place] = run
-                    world.notify()
+                    world.notify([.tasks, .folds, .matches])
                     // Now and then somebody sends it again.
                     isAgain = !isAgain && random.chance(25)
                 } catch {
@@ -84,6 +84,7 @@ final class Client {
             try await link.commit("submit: insert") { transaction throws(ModelError) in
                 var callees: [String: VersionID] = [:]
                 for name in version.program.callees { callees[name] = self.world.tables.liveVersion(name)?.id }
+                if self.server.mutant == .foldInMemory { transaction.isDurable = false }
                 try await self.server.statement(transaction) { statement throws(ModelError) in
                     try await self.world.tables.runs.insert(
                         statement,
@@ -175,13 +176,13 @@ final class Client {
         }
         paused.remove(run)
         world.note("resumed \(run)")
-        world.notify()
+        world.notify([.tasks, .folds])
     }
 
     private func cancel(_ run: RunID, on link: Link) async throws(ModelError) {
         _ = try await link.call("cancel") { transaction throws(ModelError) in try await self.server.cancel(transaction, run, reason: "enough") }
         world.note("cancelled \(run)")
-        world.notify()
+        world.notify(.folds)
     }
 
     private func signal(_ run: RunID, on link: Link) async throws(ModelError) {
@@ -199,7 +200,7 @@ final class Client {
             }
             if let again, again != number { world.report("I20", "an event that was sent twice counts twice: \(number), \(again)") }
         }
-        world.notify()
+        world.notify(.matches)
     }
 
     // For whoever waits for it, under a key.
@@ -211,7 +212,7 @@ final class Client {
         try await link.call("publish") { transaction throws(ModelError) in
             _ = try await self.server.publish(transaction, name: name, key: key, data: data, id: id)
         }
-        world.notify()
+        world.notify(.matches)
     }
 
     // Everybody gets what he waits for; what has not ended after a while is cancelled.

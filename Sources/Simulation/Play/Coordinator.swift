@@ -21,8 +21,8 @@ final class Coordinator {
         self.process = process
         random = process.world.random.fork()
         foldLimit = process.world.settings.foldLimit
-        process.run("fold", hears: true) { [self] fiber throws(ModelError) in try await foldAlways(fiber) }
-        process.run("match", hears: true) { [self] fiber throws(ModelError) in try await matchAlways(fiber) }
+        process.run("fold", hears: .folds) { [self] fiber throws(ModelError) in try await foldAlways(fiber) }
+        process.run("match", hears: .matches) { [self] fiber throws(ModelError) in try await matchAlways(fiber) }
         process.run("reap") { [self] fiber throws(ModelError) in try await reapAlways(fiber) }
     }
 
@@ -48,7 +48,7 @@ final class Coordinator {
     // MARK: Loops
 
     private func pause(_ fiber: Fiber, _ time: Duration) async throws(ModelError) {
-        if server.mutant == .notifyOnly, fiber.hearsNotifications { return try await fiber.sleep(until: .distantFuture) }
+        if server.mutant == .notifyOnly, !fiber.hears.isEmpty { return try await fiber.sleep(until: .distantFuture) }
         try await fiber.sleep(until: world.now + time * (0.75 + Double(random.below(26)) / 100))
     }
 
@@ -77,7 +77,10 @@ final class Coordinator {
                 failures = 0
                 for (run, reason) in fold.report.refused { world.report("refusals", "\(run): \(reason)") }
                 if fold.report.runs > 0 {
-                    world.notify()
+                    var notices: Notices = .tasks
+                    if fold.report.leavesOrders { notices.insert(.folds) }
+                    if fold.report.leavesMatches { notices.insert(.matches) }
+                    world.notify(notices)
                     idle = Self.shortestIdle
                     continue
                 }
@@ -112,7 +115,7 @@ final class Coordinator {
                 let found = try await open.call("match") { transaction throws(ModelError) in
                     try await self.server.match(transaction, limit: Self.namesAtOnce)
                 }
-                if found.handed > 0 { world.notify() }
+                if found.handed > 0 { world.notify(.folds) }
                 if found.looked > 0 {
                     idle = Self.shortestIdle
                     continue
@@ -154,7 +157,10 @@ final class Coordinator {
                 }
                 epochIsChecked = true
                 world.observer.leasesWereLookedAt()
-                if lost > 0 { world.notify() }
+                if lost > 0 { world.notify(.folds) }
+                if world.tables.lowWater.hasRows {
+                    try await open.call("look below") { transaction throws(ModelError) in try await self.server.lookBelowMarks(transaction) }
+                }
             } catch {
                 try note(error, "reap")
                 since = world.now

@@ -28,6 +28,18 @@ package struct Fault: Sendable, CustomStringConvertible {
     package let turn: Int
     /// What.
     package let kind: Kind
+    /// At which round trip, by the beginning of its name; nil for the next one.
+    var place: String?
+
+    // How long it waits for such a round trip, in turns.
+    private static let patience = 400
+
+    /// Whether it strikes here.
+    func strikes(_ label: String, _ phase: Boundary, turn now: Int) -> Bool {
+        guard now >= turn else { return false }
+        guard let place else { return true }
+        return phase == .before && label.hasPrefix(place) || now > turn + Self.patience
+    }
 
     package var description: String { "\(turn): \(kind)" }
 
@@ -48,9 +60,15 @@ package struct Fault: Sendable, CustomStringConvertible {
         var turn = 20
         return (0..<count).map { _ in
             turn += 1 + random.below(random.pick([5, 40, 120]))
-            return Fault(turn: turn, kind: random.chance(60) ? kind(&random, lease, in: climate) : anyKind(&random, lease))
+            let kind = random.chance(60) ? kind(&random, lease, in: climate) : anyKind(&random, lease)
+            var fault = Fault(turn: turn, kind: kind)
+            if climate == .slow, case .linger = kind { fault.place = random.pick(slowPlaces) }
+            return fault
         }
     }
+
+    // Where two transactions meet most.
+    private static let slowPlaces: [String?] = [nil, nil, "exchange", "match", "pause", "fold: write", "cancel"]
 
     private static func kind(_ random: inout SeededGenerator, _ lease: Duration, in climate: Climate) -> Kind {
         switch climate {

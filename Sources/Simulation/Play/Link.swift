@@ -78,7 +78,7 @@ final class Link {
             defer { self.transaction = nil }
             do throws(ModelError) {
                 let result = try await body(transaction)
-                try await transaction.pause(beforeCommit: true)
+                if let time = transaction.pauseIsDue(beforeCommit: true) { try await transaction.pause(for: time) }
                 guard transaction.isActive else { throw .connectionLost }
                 database.commit(transaction)
                 return result
@@ -89,12 +89,19 @@ final class Link {
         }
     }
 
-    /// The first round trip of a transaction.
-    func begin<R>(_ label: String, _ body: (Transaction) async throws(ModelError) -> R) async throws(ModelError) -> R {
+    /// The first round trip of a transaction, and the only one when there is nothing more to do.
+    func begin<R>(
+        _ label: String, endsIf isOver: (R) -> Bool = { _ in false }, _ body: (Transaction) async throws(ModelError) -> R
+    ) async throws(ModelError) -> R {
         try await roundTrip(label) { () async throws(ModelError) -> R in
             let transaction = database.begin(fiber)
             self.transaction = transaction
-            return try await body(transaction)
+            let answer = try await body(transaction)
+            if isOver(answer) {
+                self.transaction = nil
+                database.commit(transaction)
+            }
+            return answer
         }
     }
 
@@ -114,7 +121,7 @@ final class Link {
             guard let transaction, transaction.isActive else { throw .connectionLost }
             do throws(ModelError) {
                 try await body(transaction)
-                try await transaction.pause(beforeCommit: true)
+                if let time = transaction.pauseIsDue(beforeCommit: true) { try await transaction.pause(for: time) }
             } catch {
                 database.rollBack(transaction)
                 throw error

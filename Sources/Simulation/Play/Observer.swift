@@ -6,7 +6,7 @@ import WorkflowModel
 
 /// Sees every commit, and says which promise it breaks.
 final class Observer {
-    private let tables: Tables
+    let tables: Tables
     var report: (String, String) -> Void = { _, _ in }
     /// Is told what happens to events.
     var note: (@autoclosure () -> String) -> Void = { _ in }
@@ -24,14 +24,17 @@ final class Observer {
     private var told: Set<Fence> = []
     // Leases whose settlement is committed.
     private var settled: Set<Fence> = []
-    private var recorded: Set<Fence> = []
+    private(set) var recorded: Set<Fence> = []
     // How many rows the history of a run has.
     private var history: [RunID: Int] = [:]
     private var numbers: [RunID: Set<Int>] = [:]
     // What clients were told.
-    private var accepted: [String: RunID] = [:]
-    private var kept: [Fence: Settlement] = [:]
+    private(set) var accepted: [String: RunID] = [:]
+    private(set) var kept: [Fence: Settlement] = [:]
     private var keys: [StepKey: String] = [:]
+    private var registered: Set<SessionID> = []
+    // What waits to be claimed or folded: since which commit, and since when.
+    var waiting: [StepKey: (commit: Int, at: Timestamp)] = [:]
     /// How many commits were looked at.
     private(set) var commits = 0
 
@@ -51,6 +54,7 @@ final class Observer {
         tables.sessions.changed = { [unowned self] in sessionChanged($0, $1) }
         tables.notices.changed = { [unowned self] before, after in if before == nil, let after { told.insert(after.key.fence) } }
         tables.events.changed = { [unowned self] in incomingChanged($0, $1) }
+        tables.lowWater.changed = { [unowned self] in markChanged($1) }
         tables.database.committed = { [unowned self] _ in committed() }
     }
 
@@ -73,6 +77,10 @@ final class Observer {
         kept[settlement.fence] = settlement
     }
 
+    func wasRegistered(_ session: SessionID) {
+        if !registered.insert(session).inserted { report("I34", "the number \(session) is given to a second worker: they keep each other's leases") }
+    }
+
     func wasCalled(_ step: StepKey, _ key: String) {
         if let first = keys.updateValue(key, forKey: step), first != key { report("I8", "\(step.path) is called under \(first), and under \(key)") }
     }
@@ -81,6 +89,7 @@ final class Observer {
 
     private func taskChanged(_ before: TaskRow?, _ after: TaskRow?) {
         touch(before?.run ?? after?.run)
+        noteWaiting(before, after)
         if let before, before.state == .leased, after?.state != .leased || after?.fence != before.fence || after?.path != before.path {
             leaseEnded(before, after)
         }
@@ -162,7 +171,12 @@ final class Observer {
     private func attemptChanged(_ before: AttemptRow?, _ after: AttemptRow?) {
         guard before == nil, let after else { return report("I12", "an attempt of \(before?.record.path.text ?? "") changes") }
         numbered(after.run, after.record.sequence)
-        record(after.record.outcome.fence, of: after.record.path)
+        let outcome = after.record.outcome
+        record(outcome.fence, of: after.record.path)
+        // What its own worker gives back is what it has not reported.
+        if outcome.status == .released, let said = kept[outcome.fence]?.status, said != .released {
+            report("I12", "\(after.record.path) was reported as \(said) under \(outcome.fence), and is given back")
+        }
     }
 
     private func eventChanged(_ before: RunEventRow?, _ after: RunEventRow?) {
@@ -326,8 +340,9 @@ final class Observer {
 
     // MARK: Failover
 
-    /// The last commits are gone: what was learned from them is, too. What people were told of them is the loss window.
-    func reload() {
+    /// The last commits are gone: what was learned from them is, too. After a failover that is the loss window; a crash loses nothing that
+    /// anybody relies on.
+    func reload(isFailover: Bool) {
         touched = []
         early = []
         highest = [:]
@@ -335,7 +350,8 @@ final class Observer {
         recorded = []
         history = [:]
         numbers = [:]
-        kept = [:]
+        if isFailover { kept = [:] }
+        waiting = [:]
         told = Set(tables.notices.committedRows.map(\.key.fence))
         func count(_ run: RunID, _ number: Int) {
             history[run, default: 0] += 1
@@ -351,11 +367,12 @@ final class Observer {
         }
         for row in tables.runEvents.committedRows { count(row.run, row.sequence) }
         for row in tables.tasks.committedRows {
+            if row.waits { waiting[row.key] = (tables.database.commits, now()) }
             guard let fence = row.fence else { continue }
             note(row.key, fence, isRecorded: false)
             if row.state == .settled { settled.insert(fence) }
         }
-        accepted = accepted.filter { tables.runs.committedRow($0.value) != nil || tables.endedRuns.committedRow($0.value) != nil }
+        if isFailover { accepted = accepted.filter { tables.runs.committedRow($0.value) != nil || tables.endedRuns.committedRow($0.value) != nil } }
     }
 
     private func note(_ step: StepKey, _ fence: Fence, isRecorded: Bool) {
@@ -363,76 +380,6 @@ final class Observer {
         guard isRecorded else { return }
         recorded.insert(fence)
         settled.insert(fence)
-    }
-
-    // MARK: The end
-
-    /// Everything, when nothing moves any more.
-    func checkAll() {
-        for row in tables.runs.committedRows { check(row.id) }
-        for row in tables.endedRuns.committedRows { check(row.id) }
-        for (key, run) in accepted.sorted(by: { $0.key < $1.key }) {
-            if tables.runs.committedRow(run) == nil, tables.endedRuns.committedRow(run) == nil { report("I1", "\(key): \(run) is not there") }
-        }
-        checkAttempts()
-        checkEvents()
-        for task in tables.tasks.committedRows where tables.runs.committedRow(task.run) == nil { report("I9", "\(task.path) has no run") }
-    }
-
-    // I12: whatever was kept is in the history, once.
-    private func checkAttempts() {
-        for (fence, settlement) in kept.sorted(by: { $0.key < $1.key }) where !recorded.contains(fence) {
-            if tables.tasks.committedRow(settlement.key)?.fence == fence { continue }
-            report("I12", "the outcome \(fence) of \(settlement.key.path) was kept, and is nowhere")
-        }
-        for row in tables.attempts.committedRows {
-            let key = StepKey(run: row.run, path: row.record.path)
-            if tables.tasks.committedRow(key) != nil || tables.steps.committedRow(key) != nil || tables.liveSteps.committedRow(key) != nil { continue }
-            report("I12", "an attempt of \(row.record.path) has no successor")
-        }
-    }
-
-    // I19
-    private func checkEvents() {
-        var takers: [Int64: Int] = [:]
-        for row in tables.deliveries.committedRows where row.isConsumed && !row.isBroadcast { takers[row.key.event, default: 0] += 1 }
-        for event in tables.events.committedRows {
-            let count = takers[event.id, default: 0]
-            if event.state == .consumed ? count != 1 : count != 0 { report("I19", "event \(event.id) is \(event.state) and was taken \(count) times") }
-            if event.state == .offered, let run = event.takenBy, tables.runs.committedRow(run) != nil {
-                let isTold = tables.inbox.committedRows(of: run).contains { if case .event(_, event.id) = $0.kind { true } else { false } }
-                if !isTold { report("I19", "event \(event.id) is with a run that does not know of it") }
-            }
-        }
-    }
-
-    // I19: nothing that a waiting step could take is overlooked.
-    private func checkOverlooked(_ wait: WaitRow) {
-        // What the step is told of is decided upon, and then it is given the rest.
-        let orders = tables.inbox.committedRows(of: wait.run)
-        if orders.contains(where: { if case .event(wait.path, _) = $0.kind { true } else { false } }) { return }
-        let keys = Set(tables.waitKeys.committedRows(of: wait.run).filter { $0.key.step == wait.key }.map(\.key.correlation))
-        for event in tables.events.committedRows where event.state == .buffered {
-            let isMeant =
-                event.run == nil
-                ? event.correlation.map { keys.contains($0) } ?? false && event.at >= wait.since && event.expiresAt > now()
-                : event.run == wait.run && wait.names?.contains(event.name) ?? true
-            guard isMeant, tables.deliveries.committedRow(.init(event: event.id, run: wait.run, path: wait.path)) == nil else { continue }
-            let isLookedAt = tables.matches.committedRows.contains {
-                ($0.run != nil && $0.run == event.run) || ($0.correlation != nil && $0.correlation == event.correlation)
-            }
-            if !isLookedAt { report("I19", "event \(event.id) is overlooked by \(wait.path)") }
-        }
-    }
-}
-
-extension StepPath {
-    var isTopLevel: Bool { !text.utf8.contains { $0 == 0x2E || $0 == 0x5B || $0 == 0x2F } }
-
-    // The step of another id in the same instance of the block.
-    func sibling(_ id: String) -> StepPath {
-        guard let cut = text.utf8.lastIndex(where: { $0 == 0x2E || $0 == 0x5B || $0 == 0x2F }) else { return StepPath(id) }
-        return StepPath(String(text[...cut]) + id)
     }
 }
 

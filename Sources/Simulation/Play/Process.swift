@@ -31,10 +31,10 @@ final class Process {
         boot(self)
     }
 
-    func run(_ name: String, hears: Bool = false, _ body: @escaping (Fiber) async throws(ModelError) -> Void) {
+    func run(_ name: String, hears: Notices = [], _ body: @escaping (Fiber) async throws(ModelError) -> Void) {
         let fiber = world.stage.start("\(self.name) \(name)", body)
         fiber.owner = self
-        fiber.hearsNotifications = hears
+        fiber.hears = hears
         fiber.stoppedUntil = stoppedUntil
         fibers.append(fiber)
     }

@@ -27,6 +27,10 @@ package struct Settings: Sendable {
     var forgetsFrames = false
     var losesNotifications = false
     var temper = Temper()
+    // How many looks at the queue take long, in percent: each of these leaves a mark.
+    var slowLooks = 0
+    // Whether definitions wait for events, and people send many.
+    var isAboutEvents = false
     var faultCount = 0
     var climate = Fault.Climate.mixed
     // How long people wait between two orders at most, in milliseconds.
@@ -65,7 +69,13 @@ package struct Settings: Sendable {
         temper.pause = random.pick([0, 0, 10, 25])
         temper.signal = random.pick([20, 50])
         haste = random.pick([60, 700, 1500])
+        slowLooks = random.pick([0, 0, 20, 60])
         if flavour == .any {
+            isAboutEvents = random.chance(20)
+            if isAboutEvents {
+                temper.signal = 70
+                haste = random.pick([60, 200])
+            }
             temper.wrongAnswer = random.pick([0, 10])
             temper.cancel = random.pick([0, 0, 2, 8])
         }
@@ -102,7 +112,8 @@ package enum Simulator {
         let world = World(settings, plan: kept)
         var wanted: [(name: String, input: JSONText)] = []
         for place in 0..<runCount {
-            var generator = DefinitionGenerator(seed: random.next(), flavour: settings.flavour, steps: settings.stepLimit, isForStory: true)
+            var generator = DefinitionGenerator(seed: random.next(), flavour: settings.flavour, steps: settings.stepLimit, isForStory: true,
+                isAboutEvents: settings.isAboutEvents)
             var definition = generator.definition()
             let input = JSONText(["n": .int(Int64(random.below(3)))])
             guard !settings.withoutRuns.contains(place) else { continue }

@@ -4,45 +4,52 @@ extension Mutant {
     /// The seed of a story that shows it, if one is known. When the model changes, so do the stories, and other ones have to be looked for.
     package var witness: UInt64? {
         switch self {
-        case .settleWithoutFence: 153
-        case .settleWithoutFenceAndSession: 11
+        case .settleWithoutFence: 17
+        case .settleWithoutFenceAndSession: 17
         case .claimLeased: 0
-        case .claimHeld: 7
-        case .deadSessionClaims: 9
-        case .claimInMemory: 18
-        case .fenceWithoutTimeline: 0
-        case .sessionWithoutTimeline: nil
-        case .epochIgnored: 9
-        case .epochCheckedOnce: 4
-        case .epochPassesClaims: 398
-        case .foldWithoutRunLock: 4
-        case .foldFromStaleRead: 35
-        case .frameOfAnyRevision: 4
-        case .framesOutliveConnection: nil
-        case .foldInTwoTransactions: 0
+        case .claimHeld: 24
+        case .deadSessionClaims: 17
+        case .claimInMemory: 68
+        case .fenceWithoutTimeline: 16
+        case .sessionWithoutTimeline: 16
+        case .epochIgnored: 0
+        case .epochCheckedOnce: 9
+        case .epochPassesClaims: 329
+        case .foldWithoutRunLock: 1
+        case .foldFromStaleRead: 23
+        case .frameOfAnyRevision: 1
+        case .framesOutliveConnection: 74
+        case .foldInTwoTransactions: 1
         case .endingToldLater: 2
-        case .reaperFreesWithoutLock: 9
-        case .noReaper: 9
-        case .reaperTrustsLease: 0
-        case .heartbeatRevives: 0
-        case .pauseHoldsNothing: 7
-        case .pauseSkipsLocked: nil
-        case .resumeLeavesHeld: 2
+        case .reaperFreesWithoutLock: 7
+        case .noReaper: 7
+        case .reaperTrustsLease: 1
+        case .heartbeatRevives: 4
+        case .pauseHoldsNothing: 24
+        case .pauseSkipsLocked: 60
+        case .resumeLeavesHeld: 5
         case .pauseLeavesTimers: 5
-        case .cancelHoldsNothing: 95
-        case .unwantedForgotten: 153
-        case .refusedOutcomeStays: nil
+        case .cancelHoldsNothing: 69
+        case .unwantedForgotten: 2015
+        case .lateOutcomeStays: 2
+        case .supersededTimerFires: nil
+        case .foldInMemory: 1
+        case .reportedOnce: 1
+        case .reportsByItsOwnClock: 41
+        case .markPassesWaiting: 27
+        case .marksAreBelieved: 1
+        case .markWaits: nil
         case .keyCheckedFirst: 1
         case .eventLooksForWait: nil
-        case .matcherWithoutKeyLock: 215
+        case .matcherWithoutKeyLock: nil
         case .matcherWithoutRunLock: nil
-        case .anyWaitDecides: 256
+        case .anyWaitDecides: 200
         case .waitLooksOnce: nil
-        case .signalsLookedAtOnce: 40
-        case .notifyOnly: 7
-        case .straysKept: 86
+        case .signalsLookedAtOnce: 69
+        case .notifyOnly: 11
+        case .straysKept: 7
         case .keyPerAttempt: 4
-        case .timersFireEarly: 4
+        case .timersFireEarly: 5
         }
     }
 }

@@ -27,17 +27,21 @@ final class Worker {
     private var phase = Phase.none
     private var calls: [Call] = []
     private var outcomes: [Settlement] = []
+    // Reported and kept, but perhaps not durable yet.
+    private var doubtful: [(settlement: Settlement, at: Timestamp)] = []
     private let slots: Int
     private weak var exchanger: Fiber?
 
     private static let shortestIdle: Duration = .milliseconds(100)
     private static let longestIdle: Duration = .seconds(2)
+    // What was reported without a lease is durable after this time.
+    private static let durableAfter: Duration = .seconds(1)
 
     init(_ process: Process) {
         self.process = process
         random = process.world.random.fork()
         slots = random.pick([1, 2, 4, 8])
-        process.run("exchange", hears: true) { [self] fiber throws(ModelError) in
+        process.run("exchange", hears: .tasks) { [self] fiber throws(ModelError) in
             exchanger = fiber
             try await exchangeAlways(fiber)
         }
@@ -84,10 +88,12 @@ final class Worker {
                     }
                     mayHoldStrays = false
                 }
+                let asked = world.now
                 let (kept, claimed) = try await exchange(session, reported, on: open)
                 failures = 0
-                note(kept, reported)
+                note(kept, reported, claimed, asked)
                 for task in claimed { begin(task) }
+                if claimed.isEmpty, room > 0, world.isHealing { world.observer.wasNothing(toClaimSince: world.healedAt) }
                 if claimed.isEmpty, reported.isEmpty {
                     try await sleep(fiber, idle)
                     idle = min(idle * 2, Self.longestIdle)
@@ -100,10 +106,11 @@ final class Worker {
                     // What nobody has reaped still counts.
                     if !reported.isEmpty, let link {
                         do throws(ModelError) {
+                            let asked = world.now
                             let kept = try await link.call("settle alone") { transaction throws(ModelError) in
                                 try await self.server.settle(transaction, session, reported)
                             }
-                            note(kept, reported)
+                            note(kept, reported, [], asked)
                         } catch {
                             if error == .killed { throw error }
                         }
@@ -111,7 +118,7 @@ final class Worker {
                     abandon(session)
                 case .killed: throw error
                 case .connectionLost:
-                    outcomes = reported + outcomes
+                    outcomes = reportedJustBefore() + reported + outcomes
                     mayHoldStrays = true
                     link?.cut()
                     link = nil
@@ -151,8 +158,24 @@ final class Worker {
         }
     }
 
-    private func note(_ kept: [Bool], _ reported: [Settlement]) {
-        if !reported.isEmpty { world.notify() }
+    // When the server has crashed, that may be lost, too.
+    private func reportedJustBefore() -> [Settlement] {
+        defer { doubtful = [] }
+        switch server.mutant {
+        case .reportedOnce: return []
+        case .reportsByItsOwnClock: return doubtful.filter { world.now - $0.at < Self.durableAfter }.map(\.settlement)
+        default: return doubtful.map(\.settlement)
+        }
+    }
+
+    private func note(_ kept: [Bool], _ reported: [Settlement], _ claimed: [TaskRow], _ asked: Timestamp) {
+        if !reported.isEmpty { world.notify(.folds) }
+        if claimed.isEmpty {
+            doubtful.removeAll { asked - $0.at >= Self.durableAfter }
+            doubtful += zip(kept, reported).filter(\.0).map { ($0.1, world.now) }
+        } else {
+            doubtful = []
+        }
         for (held, settlement) in zip(kept, reported) {
             world.note("\(process.name) settled \(settlement.key.path) \(settlement.fence) \(settlement.status): \(held)")
             if held { world.observer.wasKept(settlement) }
@@ -166,6 +189,7 @@ final class Worker {
         phase = .none
         calls = []
         outcomes = []
+        doubtful = []
     }
 
     // MARK: Calls
@@ -244,6 +268,7 @@ final class Worker {
                     let session = try await open.call("register") { transaction throws(ModelError) in try await self.server.register(transaction) }
                     lastGood = sent
                     phase = .alive(session)
+                    world.observer.wasRegistered(session)
                     world.note("\(process.name) has session \(session)")
                     exchanger?.wake()
                 }

@@ -21,6 +21,7 @@ package final class World {
     /// Faults that were carried out.
     private(set) var faults = 0
     private(set) var isHealing = false
+    private(set) var healedAt = Timestamp.distantFuture
     var serverDownUntil: Timestamp?
     private(set) var serverSince: Timestamp
     private var mutedUntil: Timestamp?
@@ -58,6 +59,8 @@ package final class World {
         observer.report = { [unowned self] promise, detail in report(promise, detail) }
         observer.note = { [unowned self] text in note(text()) }
         observer.now = { [stage] in stage.now }
+        let slowLooks = settings.slowLooks
+        server.looksAreSlow = { [unowned self] in slowLooks > 0 && schedule.below(100) < slowLooks }
     }
 
     var now: Timestamp { stage.now }
@@ -91,10 +94,11 @@ package final class World {
     // MARK: Notifications
 
     /// Tells everybody who sleeps that there may be something to do. May be lost; nothing depends on it.
-    func notify() {
+    func notify(_ notices: Notices) {
+        guard !notices.isEmpty else { return }
         if let mutedUntil, mutedUntil > now { return }
         if settings.losesNotifications, random.chance(30) { return }
-        for fiber in stage.fibers where fiber.hearsNotifications { fiber.wake() }
+        for fiber in stage.fibers where !fiber.hears.isDisjoint(with: notices) { fiber.wake() }
     }
 
     // MARK: The clock
@@ -134,11 +138,10 @@ package final class World {
 
     private func next() -> Fiber? {
         if settings.stickiness > 0, let last, schedule.below(100) < settings.stickiness, last.mayGoOn(at: now) { return last }
-        stage.collectReady(into: &ready)
-        return ready.isEmpty ? nil : ready[schedule.below(ready.count)]
+        let count = stage.readyCount
+        return count == 0 ? nil : stage.ready(schedule.below(count))
     }
 
-    private var ready: [Fiber] = []
     /// Whether a client has learned something since it was last asked whether it is done.
     var hasAnswered = false
 
@@ -152,7 +155,7 @@ package final class World {
     /// A boundary of the protocol: something may happen to whoever stands at it.
     func boundary(_ fiber: Fiber, _ link: Link, _ label: String, _ phase: Boundary) async throws(ModelError) {
         note("\(link.process.name) \(label) \(phase)")
-        if let fault = plan.first, turn >= fault.turn, !isHealing {
+        if let fault = plan.first, !isHealing, fault.strikes(label, phase, turn: turn) {
             plan.removeFirst()
             carryOut(fault.kind, at: link, fiber)
         }
@@ -173,12 +176,13 @@ package final class World {
         case .stop(let time): process.stop(until: now + time)
         case .isolate(let time): process.cutUntil = now + time
         case .crash(let lost, let down):
-            tables.database.crash(losing: lost)
+            tables.database.crash(losing: lost, at: now)
+            observer.reload(isFailover: false)
             serverDown(for: down)
         case .failOver(let lost, let down):
             failovers += 1
             tables.database.failOver(losing: lost)
-            observer.reload()
+            observer.reload(isFailover: true)
             serverDown(for: down)
         case .mute(let time): mutedUntil = now + time
         }
@@ -195,6 +199,7 @@ package final class World {
     /// From here on nothing bad happens any more.
     func heal() {
         isHealing = true
+        healedAt = now
         note("HEAL")
         plan = []
         mutedUntil = nil
@@ -210,7 +215,6 @@ package final class World {
         for process in processes { process.isDead = true }
         stage.clear()
         later = []
-        ready = []
         last = nil
         for process in processes { process.forget() }
         processes = []
@@ -223,4 +227,12 @@ enum Boundary {
     case before
     /// It is done, and the answer is on its way.
     case after
+}
+
+/// What somebody who sleeps may be told: that there is something to claim, to fold, or to match.
+struct Notices: OptionSet {
+    let rawValue: Int
+    static let tasks = Notices(rawValue: 1)
+    static let folds = Notices(rawValue: 2)
+    static let matches = Notices(rawValue: 4)
 }

@@ -9,6 +9,9 @@ struct FoldReport {
     var refused: [(RunID, String)] = []
     var wasFull = false
     var ended: [RunID] = []
+    // Whether there is something for a fold, or for the matcher.
+    var leavesOrders = false
+    var leavesMatches = false
 }
 
 /// A fold under way, on a transaction of a connection.
@@ -37,10 +40,10 @@ final class Fold {
     // MARK: Due runs
 
     func run(limit: Int) async throws(ModelError) {
-        let due = try await link.begin("fold: lock") { transaction throws(ModelError) in
+        let due = try await link.begin("fold: lock", endsIf: \.isEmpty) { transaction throws(ModelError) in
             try await self.server.lockDueRuns(transaction, limit: limit)
         }
-        guard !due.isEmpty else { return try await link.commit("fold: nothing") }
+        guard !due.isEmpty else { return }
         let read = try await link.query("fold: read") { transaction throws(ModelError) in
             try await self.server.readDue(transaction, due)
         }
@@ -88,6 +91,7 @@ final class Fold {
         let runs = folds.map(\.change)
         if server.mutant == .foldInTwoTransactions { return try await commitTwice(runs, at: now) }
         try await link.commit("fold: write") { transaction throws(ModelError) in
+            if self.server.mutant == .foldInMemory { transaction.isDurable = false }
             try await self.server.write(transaction, self.changes, runs, at: now)
         }
         remember()
@@ -96,6 +100,10 @@ final class Fold {
 
     // After the commit: what was decided is what this coordinator knows.
     private func remember() {
+        report.leavesOrders =
+            folds.contains { $0.change.ending != nil && $0.change.relatives.isAwaited } || !changes.refusedChildren.isEmpty
+            || !changes.childCancels.isEmpty
+        report.leavesMatches = !changes.events.isEmpty || !changes.emits.isEmpty || folds.contains { !$0.change.waits.isEmpty }
         for index in folds.indices {
             guard folds[index].change.ending == nil else {
                 report.ended.append(folds[index].change.id)
@@ -257,6 +265,10 @@ final class Fold {
     private func decide(_ index: Int, at now: Timestamp) -> MissingFacts? {
         while folds[index].next < folds[index].inputs.count {
             let input = folds[index].inputs[folds[index].next]
+            guard !folds[index].isSuperseded(input) || server.mutant == .supersededTimerFires else {
+                folds[index].next += 1
+                continue
+            }
             do throws(Rejection) {
                 let commands =
                     try folds[index].isSuspended
@@ -289,15 +301,23 @@ final class Fold {
             case .outcome, .timer, .cancel, .childEnded, .adjust: break
             }
         }
-        for command in commands { folds[index].change.merge(command, into: &changes) }
+        for command in commands {
+            if server.mutant == .lateOutcomeStays, case .dequeue(let path, _) = command, Self.isDiscarded(path, in: commands) { continue }
+            folds[index].change.merge(command, into: &changes)
+        }
         folds[index].change.facts = folds[index].frame.run
+    }
+
+    // What came back when it was no longer wanted: it is kept with the attempt, and not applied.
+    private static func isDiscarded(_ path: StepPath, in commands: [Command]) -> Bool {
+        commands.contains { if case .recordAttempt(let record) = $0 { record.path == path && record.discarded } else { false } }
     }
 
     private func note(refused input: Input, _ error: Rejection, _ index: Int) {
         let id = folds[index].change.id
         switch input {
         case .outcome(let outcome):
-            if server.mutant != .refusedOutcomeStays { changes.refused.append(StepKey(run: id, path: outcome.path)) }
+            changes.refused.append(StepKey(run: id, path: outcome.path))
         case .event(let path, let event):
             changes.events.append(Changes.EventDecision(event: event.id, run: id, state: .buffered, path: path))
             return

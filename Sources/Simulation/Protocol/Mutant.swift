@@ -57,8 +57,22 @@ package enum Mutant: String, CaseIterable, Sendable {
     case cancelHoldsNothing
     /// A result that comes after the cancel of its step counts.
     case unwantedForgotten
-    /// An outcome that the fold refuses stays where it is.
-    case refusedOutcomeStays
+    /// An outcome that is no longer wanted is kept with the attempt, and stays where it is.
+    case lateOutcomeStays
+    /// A timer that was due is taken, though something before it in the same fold has set it anew.
+    case supersededTimerFires
+    /// What a fold or a submit decides is not on the disk when it is acknowledged.
+    case foldInMemory
+    /// A worker whose connection is gone does not report again what a crash may have taken.
+    case reportedOnce
+    /// A worker that stood still does not report again what it believes to be old.
+    case reportsByItsOwnClock
+    /// A mark is left behind the clock, whatever waits below it.
+    case markPassesWaiting
+    /// Marks are believed for ever, and nobody looks below them.
+    case marksAreBelieved
+    /// A claim that leaves a mark waits for whoever changes it.
+    case markWaits
     /// A submit looks for its key, and then writes it.
     case keyCheckedFirst
     /// An event looks for waits, and a wait looks for events; neither leaves anything for a matcher.

@@ -59,6 +59,13 @@ struct RunFold {
         inputs.append(.timer(path: path, kind: timer.kind))
     }
 
+    // A timer that was due, and that something before it in this fold has set anew: it is for something else now.
+    func isSuperseded(_ input: Input) -> Bool {
+        guard !isSuspended, case .timer(let path, let kind) = input else { return false }
+        if case .set = change.timers[TimerRow.Key(run: change.id, path: path ?? StepPath(""), kind: kind)] { return true }
+        return false
+    }
+
     // A cancel that was acknowledged comes before everything that would start something.
     mutating func putCancelFirst() {
         guard frame.run.cancelRequested, frame.run.root?.ending == nil else { return }

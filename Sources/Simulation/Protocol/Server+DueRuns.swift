@@ -37,9 +37,8 @@ extension Server {
         return owners
     }
 
-    private func settled(_ statement: Statement, limit: Int) -> ArraySlice<TaskRow> {
-        let open = Set(tables.runs.find(statement) { $0.quarantine == nil && $0.pausedAt == nil }.rows.map(\.id))
-        return tables.tasks.find(statement) { $0.state == .settled && !$0.held && open.contains($0.run) }.rows
+    private func settled(_ statement: Statement, limit: Int, _ mark: LowWaterRow?) -> ArraySlice<TaskRow> {
+        openSettled(statement) { task in mark.map { (task.settledAt ?? .distantPast) >= $0.since } ?? true }.rows
             .sorted { ($0.settledAt ?? .distantPast, $0.fence ?? Fence(0)) < ($1.settledAt ?? .distantPast, $1.fence ?? Fence(0)) }
             .prefix(limit)
     }
@@ -47,7 +46,9 @@ extension Server {
     /// Locks the runs of up to `limit` outcomes, orders and due timers each, and answers with the rows and with what is due.
     package func lockDueRuns(_ transaction: Transaction, limit: Int) async throws(ModelError) -> [DueRun] {
         // Small runs first, so that they need not wait for the large ones.
-        let seen = try await statement(transaction) { statement throws(ModelError) in Array(settled(statement, limit: limit)) }
+        let mark = try await mark(transaction, .settled)
+        let seen = try await statement(transaction) { statement throws(ModelError) in Array(settled(statement, limit: limit, mark)) }
+        try await raise(transaction, .settled, isSure: false)
         var due = seen.map(\.key)
         var counts: [RunID: Int] = [:]
         for key in due { counts[key.run, default: 0] += 1 }
@@ -58,7 +59,7 @@ extension Server {
         if locked.isEmpty, !large.isEmpty { locked = try await lockRuns(transaction, large) }
         if locked.isEmpty, due.count == limit {
             due = try await statement(transaction) { statement throws(ModelError) in
-                let behind = settled(statement, limit: .max).map(\.key)
+                let behind = settled(statement, limit: .max, mark).map(\.key)
                 let owners = try await lockOwners(statement, behind.map(\.run)) { $0.quarantine == nil && $0.pausedAt == nil }
                 return behind.filter { owners[$0.run] != nil }.prefix(limit).map { $0 }
             }

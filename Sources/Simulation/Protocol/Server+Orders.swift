@@ -66,6 +66,7 @@ extension Server {
             let wrong = tables.tasks.find(statement, of: runs) { $0.held != ($0.state == .ready) }
             try await tables.tasks.update(statement, wrong) { $0.held = self.mutant != .cancelHoldsNothing && $0.state == .ready }
         }
+        try await forgetMarks(transaction)
         try await release(transaction, runs)
     }
 
@@ -165,6 +166,7 @@ extension Server {
                 try await tables.tasks.update(statement, tables.tasks.find(statement, of: ids) { $0.held }) { $0.held = false }
             }
         }
+        try await forgetMarks(transaction)
         try await statement(transaction) { statement throws(ModelError) in
             try await tables.inbox.update(statement, tables.inbox.find(statement, of: ids) { $0.held }) { $0.held = false }
         }

@@ -90,9 +90,11 @@ extension Server {
                 throw .raised("SK001")
             }
         }
-        return try await statement(transaction) { statement throws(ModelError) in
+        let mark = try await mark(transaction, .ready)
+        let claimed = try await statement(transaction) { statement throws(ModelError) in
             let ready = tables.tasks.find(statement) { task in
                 (task.state == .ready || (self.mutant == .claimLeased && task.state == .leased)) && (!task.held || self.mutant == .claimHeld)
+                    && self.isFound(task, mark)
             }.sorted { ($1.priority, $0.readyAt) < ($0.priority, $1.readyAt) }
             let picked = try await tables.tasks.lock(statement, ready, .update, .skip, limit: limit).inPlace(for: statement)
             return try await tables.tasks.update(statement, picked) { task in
@@ -102,6 +104,10 @@ extension Server {
                 task.claimedAt = self.now
             }
         }
+        try await raise(transaction, .ready, isSure: false)
+        // A lease has to be durable before its call begins; outcomes that go with none need not be.
+        if claimed.isEmpty { transaction.isDurable = false }
+        return claimed
     }
 
     // MARK: Settle

@@ -9,6 +9,8 @@ package final class Server {
     /// The planted fault.
     package let mutant: Mutant?
     let leaseLength: Duration
+    /// Whether a look at the queue takes long: what is dead lies in front of what waits.
+    var looksAreSlow: () -> Bool = { false }
 
     package init(tables: Tables, stage: Stage, mutant: Mutant? = nil, lease: Duration = .seconds(10)) {
         self.tables = tables

@@ -41,6 +41,7 @@ package final class Tables {
     package let trees: Table<TreeRow>
     package let letters: Table<LetterRow>
     package let epochs: Table<EpochRow>
+    package let lowWater: Table<LowWaterRow>
 
     package let fences: Sequence
     let sessionNumbers: Sequence
@@ -76,6 +77,7 @@ package final class Tables {
         trees = Table("run_tree", in: database)
         letters = Table("dead_letter", in: database)
         epochs = Table("cluster_epoch", in: database)
+        lowWater = Table("low_water", in: database)
         fences = Sequence(in: database)
         sessionNumbers = Sequence(in: database)
         inboxNumbers = Sequence(in: database)
