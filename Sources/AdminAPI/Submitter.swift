@@ -27,8 +27,6 @@ final class Submitter: Sendable {
 
     private struct Waiting {
         let requests: [SubmitRequest]
-        // Whether the key was made here, so that the request can be sent again when nobody knows what became of it.
-        let hasOwnKey: [Bool]
         let deadline: ContinuousClock.Instant
         let continuation: CheckedContinuation<Result<[SubmitAnswer], SubmitFailure>, Never>
     }
@@ -70,18 +68,18 @@ final class Submitter: Sendable {
     func submit(_ requests: [SubmitRequest]) async throws(SubmitFailure) -> [SubmitAnswer] {
         precondition(requests.count <= Self.batchLimit, "More requests at once than fit into one transaction.")
         let deadline = ContinuousClock.now + timeout
-        let hasOwnKey = requests.map { $0.key == nil }
-        var keyed = requests
-        for index in keyed.indices where hasOwnKey[index] { keyed[index].key = Self.ownKey() }
+        // A request without a key is sent again, too, when nobody knows what became of it.
+        var repeatable = requests
+        for index in repeatable.indices where repeatable[index].key == nil { repeatable[index].ticket = SubmitTicket() }
         #if DEBUG
-        if PlantedFault.submitWithoutKey.isPlanted { keyed = requests }
+        if PlantedFault.submitWithoutTicket.isPlanted { repeatable = requests }
         #endif
-        let complete = keyed
+        let complete = repeatable
         return try await withCheckedContinuation { continuation in
             let refusal = state.withLock { state -> SubmitFailure? in
                 if state.isStopped { return .stopping }
                 if state.count + complete.count > waitingLimit { return .overloaded }
-                state.queue.append(Waiting(requests: complete, hasOwnKey: hasOwnKey, deadline: deadline, continuation: continuation))
+                state.queue.append(Waiting(requests: complete, deadline: deadline, continuation: continuation))
                 state.count += complete.count
                 return nil
             }
@@ -153,12 +151,12 @@ final class Submitter: Sendable {
             for waiting in batch {
                 let own = Array(answers[place..<place + waiting.requests.count])
                 place += waiting.requests.count
-                waiting.continuation.resume(returning: .success(zip(own, waiting.hasOwnKey).map(Self.withoutOwnKey)))
+                waiting.continuation.resume(returning: .success(own))
                 for case .accepted(_, _, isReplay: false) in own { accepted += 1 }
             }
             if accepted > 0 { metrics.count(.runsSubmitted, by: accepted) }
         } catch {
-            guard !error.isTransient else { throw error }
+            guard !error.isTransient, !Self.isCrossed(batch, error) else { throw error }
             if batch.count == 1 {
                 log.error("A submit was refused by the database", metadata: [.error: "\(error.debugDescription)"])
                 batch[0].continuation.resume(returning: .failure(.database(error)))
@@ -168,6 +166,11 @@ final class Submitter: Sendable {
             try await sendOrPutBack(Array(batch[..<middle]), on: connection)
             try await sendOrPutBack(Array(batch[middle...]), on: connection)
         }
+    }
+
+    // The server is still at an earlier attempt, or has just committed it.
+    private static func isCrossed(_ batch: [Waiting], _ error: PostgresError) -> Bool {
+        error.sqlState == .uniqueViolation && batch.contains { $0.requests.contains { $0.ticket?.runID != nil } }
     }
 
     // Half of a batch: its failure must not be mistaken for one of the whole, whose other half may have its answers already.
@@ -200,18 +203,5 @@ final class Submitter: Sendable {
             return state.queue
         }
         for waiting in left { waiting.continuation.resume(returning: .failure(.stopping)) }
-    }
-
-    private static func ownKey() -> String {
-        var random = SystemRandomNumberGenerator()
-        return "skein:\(UUIDBytes.version4(random: &random))"
-    }
-
-    // A request that was sent twice under its own key is not a replay to whoever sent it once.
-    private static func withoutOwnKey(_ answer: SubmitAnswer, _ hasOwnKey: Bool) -> SubmitAnswer {
-        switch answer {
-        case .accepted(let run, let version, _) where hasOwnKey: .accepted(run, version: version, isReplay: false)
-        case .accepted, .unknownWorkflow, .unknownVersion, .invalidInput, .keyConflict, .unusable: answer
-        }
     }
 }

@@ -67,28 +67,41 @@ extension Coordinator {
         // When all runs are among the newest, there is nothing to walk through.
         let samples = newest == nil ? [sample(nil, nil)] : [sample(newest, nil), sample(from, last)]
         let all = EmbeddedSQL.checks
-        for offset in all.indices {
-            let check = all[(walk.firstCheck + offset) % all.count]
+        let checks = Array(all[walk.firstCheck...] + all[..<walk.firstCheck])
+        var done = 0
+        while done < checks.count {
             if Task.isCancelled { return walk }
             guard ContinuousClock.now - begun < Self.longestRound else {
-                walk.firstCheck = (walk.firstCheck + offset) % all.count
+                walk.firstCheck = (walk.firstCheck + done) % all.count
                 break
             }
-            guard try await probe(check, samples) else { return walk }
+            guard let results = try await probe(Array(checks[done...]), samples) else { return walk }
+            for result in results { note(result) }
+            done += results.count
         }
         metrics.observe(.checkRoundDuration, duration: ContinuousClock.now - begun)
         return walk
     }
 
-    // Whether nobody else was probing.
-    private func probe(_ check: SQLFile, _ samples: [CheckSample]) async throws -> Bool {
-        var results: [CheckResult] = []
-        for sample in samples {
-            let result = try await pool.withConnection { connection in try await Checks.probe(connection, check: check, of: sample) }
-            guard let result else { return false }
-            results.append(result)
+    // The results of the first few of the checks, one for each sample; nil when somebody else is probing.
+    private func probe(_ checks: [SQLFile], _ samples: [CheckSample]) async throws -> [[CheckResult]]? {
+        var results: [[CheckResult]] = []
+        for (place, sample) in samples.enumerated() {
+            let wanted = place == 0 ? checks : Array(checks.prefix(results.count))
+            var done = 0
+            repeat {
+                let rest = Array(wanted[done...])
+                guard let more = try await pool.withConnection({ try await Checks.probe($0, checks: rest, of: sample) }) else { return nil }
+                if place == 0 { results = more.map { [$0] } } else { for (index, result) in more.enumerated() { results[done + index].append(result) } }
+                done += more.count
+            } while place > 0 && done < wanted.count
         }
-        guard let id = results.first?.id else { return true }
+        return results
+    }
+
+    // What one check has found in all samples.
+    private func note(_ results: [CheckResult]) {
+        guard let id = results.first?.id else { return }
         let broken = results.filter { !$0.rows.isEmpty }
         let rows = Set(broken.flatMap(\.rows)).count
         let failure = results.compactMap(\.failure).first
@@ -105,6 +118,5 @@ extension Coordinator {
         } else if let failure, !results.contains(where: \.isUnfinished) {
             log.warning("An invariant could not be looked at", metadata: [.invariant: "\(id)", .error: "\(failure)"])
         }
-        return true
     }
 }

@@ -73,10 +73,13 @@ extension Coordinator {
         select case when extract(epoch from clock_timestamp() - pg_postmaster_start_time()) > $1 then skein.mark_dead_sessions_v1() else 0 end
         """
 
-    // When the next lease may run out, and whether there is a mark to look below.
+    // When the next lease may run out, whether there is a mark to look below, and whether the database is on a timeline that nobody has seen.
     private static let nextReaping: SQL = """
         select extract(epoch from min(lease_until) - clock_timestamp())::double precision,
-               exists (select from skein.low_water), exists (select from skein.low_water where look_at <= clock_timestamp())
+               exists (select from skein.low_water), exists (select from skein.low_water where look_at <= clock_timestamp()),
+               not exists (
+                 select from skein.cluster_epoch
+                  where timeline = skein.timeline() and system_identifier = (select system_identifier from pg_control_system()))
           from skein.worker_session where dead_at is null
         """
 
@@ -92,10 +95,6 @@ extension Coordinator {
             do {
                 let grace = clock.now - since < configuration.lease
                 let (dead, lost, next) = try await pool.withConnection { connection in
-                    let voided = try await connection.query("select skein.check_epoch_v1()")[0].int32(0)
-                    if voided > 0 {
-                        self.log.warning("The timeline changed: every lease is void", metadata: [.count: "\(voided)"])
-                    }
                     let answers = try await connection.pipeline([
                         (Self.markDead, [.double(grace ? .infinity : self.configuration.lease.seconds)]),
                         ("select skein.reap_tasks_v1($1)", [.int32(Self.mostReapedAtOnce)]),
@@ -110,6 +109,12 @@ extension Coordinator {
                 if lost > 0 {
                     metrics.count(.tasksExpired, by: Int(lost))
                     wakeFolds()
+                }
+                if next.bool(3) {
+                    let voided = try await pool.withConnection { try await $0.query("select skein.check_epoch_v1()")[0].int32(0) }
+                    if voided > 0 { log.warning("The timeline changed: every lease is void", metadata: [.count: "\(voided)"]) }
+                    pause = .zero
+                    continue
                 }
                 // What waits below a mark is seen from now on.
                 if next.bool(2) { try await pool.withConnection { _ = try await $0.query("select skein.look_below_marks_v1()") } }

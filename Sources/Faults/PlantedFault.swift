@@ -19,8 +19,8 @@ package enum PlantedFault: String, CaseIterable, Sendable {
     case notifyOnly = "notify-only"
     /// Workers never look for tasks that they hold without knowing it.
     case noLookForStrays = "no-look-for-strays"
-    /// A submit without a key gets none, and is sent again all the same when its answer was lost.
-    case submitWithoutKey = "submit-without-key"
+    /// A submit whose answer was lost is sent again as if it were a new one.
+    case submitWithoutTicket = "submit-without-ticket"
     /// A coordinator goes on from what it remembers of a run, whatever has become of it meanwhile.
     case frameOfAnyRevision = "frame-of-any-revision"
 

@@ -22,6 +22,8 @@ public struct SubmitRequest: Sendable {
     public var labels: JSONText?
     /// What asks: `api`, `cli`, ….
     public var trigger: String
+    /// Makes a request without a key repeatable for as long as its ticket is kept.
+    public var ticket: SubmitTicket?
 
     /// A run that somebody asks for.
     public init(
@@ -35,6 +37,20 @@ public struct SubmitRequest: Sendable {
         self.key = key
         self.labels = labels
         self.trigger = trigger
+    }
+}
+
+/// Remembers which run a request makes, so that it can be tried again when nobody knows what became of it: the same run, or the one that is there.
+public final class SubmitTicket: Sendable {
+    private let made = Guarded<RunID?>(nil)
+
+    /// A ticket for one request.
+    public init() {}
+
+    /// The run of the first attempt; nil before it.
+    public fileprivate(set) var runID: RunID? {
+        get { made.value }
+        set { made.value = newValue }
     }
 }
 
@@ -79,9 +95,25 @@ extension RunStore {
           from skein.run_key k join unnest($1, $2) as g (namespace_id, key_hash) using (namespace_id, key_hash)
         """
 
+    private static let takeBackKeys: SQL = """
+        delete from skein.run_key k using unnest($1, $2) as g (namespace_id, key_hash)
+         where k.namespace_id = g.namespace_id and k.key_hash = g.key_hash
+        """
+
+    private static let readMade: SQL = """
+        select m.run_id, v.version
+          from (select run_id, version_id from skein.run where run_id = any ($1)
+                union all
+                select run_id, version_id from skein.ended_run where run_id = any ($1)) as m
+          join skein.workflow_version v using (version_id)
+        """
+
+    private static let readEnded: SQL = "select run_id from skein.ended_run where run_id = any ($1) limit 1"
+
     /// Accepts runs. The answers are aligned with the requests; when this returns, what was accepted is durable.
     ///
-    /// Safe to repeat with the same keys when the outcome is unknown.
+    /// Safe to repeat with the same keys, or the same tickets, when the outcome is unknown. An attempt whose server is still at it can make a
+    /// repetition fail with `uniqueViolation`: it is to be tried once more.
     ///
     /// - Parameter note: is told what the new runs have left to do, once they are committed.
     public func submit(
@@ -128,11 +160,14 @@ extension RunStore {
                     result.answers[place] = .invalidInput(violations)
                     continue
                 }
-                let run = RunID(.version7(unixMilliseconds: now.microseconds / 1000, random: &random))
-                candidates.append(Candidate(place: place, request: request, version: version, runID: run))
+                let earlier = request.ticket?.runID
+                let run = earlier ?? RunID(.version7(unixMilliseconds: now.microseconds / 1000, random: &random))
+                request.ticket?.runID = run
+                candidates.append(Candidate(place: place, request: request, version: version, runID: run, isRepeated: earlier != nil))
             }
         }
         try takeKeys(&candidates, &result, on: db)
+        let repeated = try takeMade(&candidates, &result, on: db)
 
         var changes = ChangeSet()
         var report = FoldReport()
@@ -148,9 +183,37 @@ extension RunStore {
         let runs = folds.map(\.change)
         result.fold.folds = folds
         result.fold.count(runs, changes)
-        _ = try db.pipelineAndCommit(
-            changes.statements(for: runs, now: now), notifying: result.fold.report.tasksReady > 0 ? tasksNotice : nil)
+        var statements = changes.statements(for: runs, now: now)
+        let unused = candidates.filter { $0.request.key != nil && refused[$0.runID] != nil }
+        if !unused.isEmpty {
+            statements.append((Self.takeBackKeys, [.int32Array(unused.map(\.version.namespaceID)), .bytesArray(unused.map(\.keyHash))]))
+        }
+        if !repeated.isEmpty {
+            // What an earlier attempt has committed since it was looked for is in the way of these, unless it has ended meanwhile.
+            _ = try db.pipeline(statements)
+            statements = []
+            guard try db.query(Self.readEnded, [.uuidArray(repeated.map(\.pair))]).isEmpty else {
+                throw PostgresError(code: .server, sqlState: .serializationFailure, message: "An earlier attempt has made the run meanwhile.")
+            }
+        }
+        _ = try db.pipelineAndCommit(statements, notifying: result.fold.report.tasksReady > 0 ? tasksNotice : nil)
         return result
+    }
+
+    // Answers for runs that an earlier attempt has made; gives those that have to be made again, under the same ids.
+    private func takeMade(
+        _ candidates: inout [Candidate], _ result: inout SubmitResult, on db: isolated PostgresConnection
+    ) throws(PostgresError) -> [RunID] {
+        let repeated = candidates.filter(\.isRepeated).map(\.runID)
+        guard !repeated.isEmpty else { return [] }
+        var made: [RunID: Int] = [:]
+        for row in try db.query(Self.readMade, [.uuidArray(repeated.map(\.pair))]) { made[RunID(row.uuid(0))] = Int(row.int32(1)) }
+        candidates.removeAll { candidate in
+            guard candidate.isRepeated, let version = made[candidate.runID] else { return false }
+            result.answers[candidate.place] = .accepted(candidate.runID, version: version, isReplay: false)
+            return true
+        }
+        return repeated.filter { made[$0] == nil }
     }
 
     // Keys are taken in one order, so that two submits with the same keys wait for each other instead of deadlocking.
@@ -194,6 +257,8 @@ private struct Candidate {
     let request: SubmitRequest
     let version: LoadedVersion
     let runID: RunID
+    // Whether an earlier attempt may have made the run.
+    let isRepeated: Bool
 
     var keyHash: [UInt8] { Array(SHA256.hash(data: Array((request.key ?? "").utf8))) }
 

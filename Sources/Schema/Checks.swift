@@ -12,17 +12,18 @@ public enum Checks {
         _ connection: PostgresConnection, checks: [SQLFile] = EmbeddedSQL.checks
     ) async throws(PostgresError) -> [CheckResult] {
         var results: [CheckResult] = []
-        for file in checks { results.append(try await connection.runCheck(file, sample: nil) ?? CheckResult(file)) }
+        for file in checks { results += try await connection.runChecks([file], sample: nil) ?? [] }
         return results
     }
 
-    /// Runs one check on a part of the runs, unless somebody else is probing this database at the moment: then there is no answer.
+    /// Runs checks on a part of the runs, unless somebody else is probing this database at the moment: then there is no answer.
     ///
-    /// Read only, and no longer than the sample allows: a check that takes more time has a `failure` that says so (`isUnfinished`).
+    /// The first of them, and as many more as fit into the same short transaction: there are as many results as checks were run. Read only, and none
+    /// takes longer than the sample allows: a check that would has a `failure` that says so (`isUnfinished`).
     public static func probe(
-        _ connection: PostgresConnection, check: SQLFile, of sample: CheckSample
-    ) async throws(PostgresError) -> CheckResult? {
-        try await connection.runCheck(check, sample: sample)
+        _ connection: PostgresConnection, checks: [SQLFile], of sample: CheckSample
+    ) async throws(PostgresError) -> [CheckResult]? {
+        try await connection.runChecks(checks, sample: sample)
     }
 
     /// The statement of a check, for as many violations as are shown and one more.
@@ -32,6 +33,9 @@ public enum Checks {
         // The line break keeps a comment at the end of the file from swallowing the parenthesis.
         "with violation as materialized (\n\(statement)\n) select to_jsonb(violation)::text from violation limit \(shownRows + 1)"
     }
+
+    // A snapshot that is held keeps dead rows from being tidied up.
+    static let longestSnapshot: Duration = .milliseconds(100)
 }
 
 /// The part of a database that a probe looks at.
@@ -88,22 +92,33 @@ public struct CheckResult: Sendable, Hashable {
 
 extension PostgresConnection {
     // The answer is nil when somebody else is probing.
-    fileprivate func runCheck(_ file: SQLFile, sample: CheckSample?) throws(PostgresError) -> CheckResult? {
-        var result = CheckResult(file)
-        let statement = String(file.text.trimmingSuffix { $0.isWhitespace || $0 == ";" })
+    fileprivate func runChecks(_ files: [SQLFile], sample: CheckSample?) throws(PostgresError) -> [CheckResult]? {
+        var results: [CheckResult] = []
         do {
-            let rows = try transactionInPlace(.snapshot) { db throws(PostgresError) -> Rows? in
-                if let sample, try !db.beginProbe(sample) { return nil }
-                return try db.query(SQL(Checks.limited(statement)))
+            let isOurs = try transactionInPlace(.snapshot) { db throws(PostgresError) -> Bool in
+                if let sample, try !db.beginProbe(sample) { return false }
+                let begun = ContinuousClock.now
+                for file in files where results.isEmpty || ContinuousClock.now - begun < Checks.longestSnapshot {
+                    results.append(try db.result(of: file))
+                }
+                return true
             }
-            guard let rows else { return nil }
-            result.rows = rows.prefix(Checks.shownRows).map { $0.text(0) }
-            result.hasMore = rows.count > Checks.shownRows
+            return isOurs ? results : nil
         } catch {
             // A check that does not fit the schema is a finding, too; without a connection there are no findings.
-            guard error.code == .server && isUsable else { throw error }
-            result.failure = error
+            guard error.code == .server && isUsable, results.count < files.count else { throw error }
+            var failed = CheckResult(files[results.count])
+            failed.failure = error
+            return results + [failed]
         }
+    }
+
+    private func result(of file: SQLFile) throws(PostgresError) -> CheckResult {
+        let statement = String(file.text.trimmingSuffix { $0.isWhitespace || $0 == ";" })
+        let rows = try query(SQL(Checks.limited(statement)))
+        var result = CheckResult(file)
+        result.rows = rows.prefix(Checks.shownRows).map { $0.text(0) }
+        result.hasMore = rows.count > Checks.shownRows
         return result
     }
 }
@@ -111,7 +126,7 @@ extension PostgresConnection {
 extension PostgresConnection {
     // The number of the lock under which a database is probed, by one at a time.
     private static let probe: SQL = """
-        select pg_try_advisory_xact_lock(x'0A07'::integer, 0), skein.plan_by_key_v1(), set_config('statement_timeout', $1, true),
+        select pg_try_advisory_xact_lock(x'0A09'::integer, 0), skein.plan_by_key_v1(), set_config('statement_timeout', $1, true),
                set_config('skein.checked_from', $2, true), set_config('skein.checked_to', $3, true), set_config('skein.checked_rows', $4, true)
         """
 

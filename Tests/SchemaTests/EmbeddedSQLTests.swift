@@ -99,7 +99,7 @@ struct ChecksTests {
         try await connection.script(InvariantTests.healthy + "; update skein.run set history_length = 3")
         let gaps = try #require(EmbeddedSQL.checks.first { $0.name.hasPrefix("I28") })
         func rows(_ first: String?, _ last: String?) async throws -> Int? {
-            try await Checks.probe(connection, check: gaps, of: CheckSample(first: first, last: last, rows: 10, timeout: .seconds(30)))?.rows.count
+            try await Checks.probe(connection, checks: [gaps], of: CheckSample(first: first, last: last, rows: 10, timeout: .seconds(30)))?.first?.rows.count
         }
         #expect(try await rows(nil, nil) == 1)
         #expect(try await rows(InvariantTests.live, InvariantTests.live) == 1)
@@ -107,9 +107,18 @@ struct ChecksTests {
         #expect(try await rows(nil, "01890000-0000-7000-8000-000000000000") == 0)
         let writing = SQLFile(name: "I99_w.sql", text: "-- I99: w\n-- proves: p\n-- remedy: r\nselect nextval('skein.fence_sequence')")
         let sample = CheckSample(first: nil, last: nil, rows: 10, timeout: .milliseconds(50))
-        #expect(try await Checks.probe(connection, check: writing, of: sample)?.failure?.sqlState?.rawValue == "25006")
+        #expect(try await Checks.probe(connection, checks: [writing], of: sample)?.first?.failure?.sqlState?.rawValue == "25006")
         let slow = SQLFile(name: "I98_s.sql", text: "-- I98: s\n-- proves: p\n-- remedy: r\nselect 1 where pg_sleep(30) is null")
-        #expect(try await Checks.probe(connection, check: slow, of: sample)?.isUnfinished == true)
+        #expect(try await Checks.probe(connection, checks: [slow], of: sample)?.first?.isUnfinished == true)
+        // What is found before one that fails counts, and what comes after it is left to the next call.
+        let quick = SQLFile(name: "I96_q.sql", text: "-- I96: q\n-- proves: p\n-- remedy: r\nselect 1")
+        let second = CheckSample(first: nil, last: nil, rows: 10, timeout: .seconds(1))
+        let several = try #require(try await Checks.probe(connection, checks: [quick, slow, quick], of: second))
+        #expect(several.map(\.id) == ["I96", "I98"] && several[0].rows.count == 1 && several[1].isUnfinished)
+        let lasting = SQLFile(name: "I97_l.sql", text: "-- I97: l\n-- proves: p\n-- remedy: r\nselect 1 where pg_sleep(0.15) is null")
+        let patient = CheckSample(first: nil, last: nil, rows: 10, timeout: .seconds(30))
+        let first = try #require(try await Checks.probe(connection, checks: [quick, lasting, quick], of: patient))
+        #expect(first.map(\.id) == ["I96", "I97"], "a snapshot is not held for long")
         // Nothing of a probe stays behind on the connection.
         #expect(try await connection.query("select current_setting('skein.checked_from', true), current_setting('statement_timeout')")[0].text(1) == "0")
         #expect(try await Checks.run(connection, checks: [gaps])[0].rows.count == 1)
@@ -121,10 +130,10 @@ struct ChecksTests {
         let (first, second) = (try await database.connect(), try await database.connect())
         let check = EmbeddedSQL.checks[0]
         let sample = CheckSample(first: nil, last: nil, rows: 10, timeout: .seconds(30))
-        try await first.script("begin; select pg_advisory_xact_lock(x'0A07'::integer, 0)")
-        #expect(try await Checks.probe(second, check: check, of: sample) == nil)
+        try await first.script("begin; select pg_advisory_xact_lock(x'0A09'::integer, 0)")
+        #expect(try await Checks.probe(second, checks: [check], of: sample) == nil)
         try await first.script("rollback")
-        #expect(try await Checks.probe(second, check: check, of: sample)?.isGood == true)
+        #expect(try await Checks.probe(second, checks: [check], of: sample)?.first?.isGood == true)
     }
 
     @Test("the parts of a walk through the runs follow each other")

@@ -14,7 +14,8 @@ $$;
 -- Locks the runs of up to p_limit settled tasks, p_limit orders in the inbox and p_limit due timers, oldest first, and says how much there
 -- is to fold, and whether there was more. Runs that another coordinator or lane works on are passed over; quarantined and paused ones are left alone, but for a cancel,
 -- which ends the pause. Lanes share the runs out among themselves (p_share of p_shares), and take each other's when their own have
--- nothing due. What is due is read through the cursors that skein.open_due_v1 opens.
+-- nothing due. Results of more than 16 MiB together are left to the next fold, but for the first: whoever folds has them in memory. What is
+-- due is read through the cursors that skein.open_due_v1 opens.
 --
 -- Runs are looked up by what is due (`offset 0` keeps it so): a plan made while there were few runs would look through all of them, 12 ms
 -- with 20,000 runs.
@@ -24,12 +25,14 @@ language plpgsql as $$
 declare
   v_small         constant integer := 16;
   v_patience      constant interval := '100 milliseconds';
+  v_most_bytes    constant bigint := 16777216;
   v_settled_runs  uuid[];
   v_settled_paths text[];
   v_is_small      boolean[];
   v_some_small    boolean;
   v_some_large    boolean;
   v_is_late       boolean;
+  v_is_much       boolean;
   v_wants_small   boolean;
   v_locked_runs   uuid[];
   v_locked_paths  text[];
@@ -49,17 +52,19 @@ begin
   -- nobody else is folding, these are taken alone, unless the large ones have waited long. Short runs beside a loop of 100,000 items
   -- end within 47 ms (p95) instead of 60.
   select array_agg(p.run_id), array_agg(p.path), array_agg(p.due <= v_small), bool_or(p.due <= v_small), bool_or(p.due > v_small),
-         coalesce(min(p.settled_at) filter (where p.due > v_small) < clock_timestamp() - v_patience, false)
-    into v_settled_runs, v_settled_paths, v_is_small, v_some_small, v_some_large, v_is_late
-    from (select d.run_id, d.path, d.settled_at, count(*) over (partition by d.run_id) as due
-            from (select t.run_id, t.path, t.settled_at
+         coalesce(min(p.settled_at) filter (where p.due > v_small) < clock_timestamp() - v_patience, false), sum(p.bytes) > v_most_bytes
+    into v_settled_runs, v_settled_paths, v_is_small, v_some_small, v_some_large, v_is_late, v_is_much
+    from (select d.run_id, d.path, d.settled_at, d.bytes, count(*) over (partition by d.run_id) as due,
+                 sum(d.bytes) over (order by d.settled_at rows unbounded preceding) - d.bytes as before
+            from (select t.run_id, t.path, t.settled_at, coalesce(octet_length(t.output), 0) as bytes
                     from skein.task t
                          cross join lateral (
                            select from skein.run k
                             where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0) as r
                    where t.state = 'settled' and not t.held and t.settled_at >= v_since and get_byte(uuid_send(t.run_id), 15) % p_shares = p_share
                    order by t.settled_at
-                   limit p_limit) as d) as p;
+                   limit p_limit) as d) as p
+   where p.before <= v_most_bytes;
   -- Far longer than what was found accounts for: dead entries lie in front of it.
   if clock_timestamp() - v_begun > interval '2 milliseconds' + coalesce(cardinality(v_settled_runs), 0) * interval '30 microseconds' then
     perform skein.raise_settled_mark_v1();
@@ -77,15 +82,17 @@ begin
   end loop;
   if v_locked_runs is null then
     -- Nothing of our own, or somebody works on all that stands in front: take whatever there is.
-    select array_agg(p.run_id), array_agg(p.path) into v_locked_runs, v_locked_paths
-      from (select t.run_id, t.path
-              from skein.task t
-                   cross join lateral (
-                     select from skein.run k
-                      where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0 for update skip locked) as r
-             where t.state = 'settled' and not t.held and t.settled_at >= v_since
-             order by t.settled_at
-             limit p_limit) as p;
+    select array_agg(d.run_id), array_agg(d.path), sum(d.bytes) > v_most_bytes into v_locked_runs, v_locked_paths, v_is_much
+      from (select p.run_id, p.path, p.bytes, sum(p.bytes) over (order by p.settled_at rows unbounded preceding) - p.bytes as before
+              from (select t.run_id, t.path, t.settled_at, coalesce(octet_length(t.output), 0) as bytes
+                      from skein.task t
+                           cross join lateral (
+                             select from skein.run k
+                              where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0 for update skip locked) as r
+                     where t.state = 'settled' and not t.held and t.settled_at >= v_since
+                     order by t.settled_at
+                     limit p_limit) as p) as d
+     where d.before <= v_most_bytes;
   end if;
   select array_agg(p.run_id), array_agg(p.inbox_id), array_agg(p.run_id) filter (where p.is_new_cancel)
     into v_order_runs, v_order_ids, v_cancelled_runs
@@ -113,7 +120,7 @@ begin
   end if;
   return query
     select d.runs, d.outcomes, d.orders, d.timers, d.at,
-           coalesce(cardinality(v_settled_runs) >= p_limit or coalesce(cardinality(v_locked_runs), 0) < cardinality(v_settled_runs), false)
+           coalesce(v_is_much or cardinality(v_settled_runs) >= p_limit or coalesce(cardinality(v_locked_runs), 0) < cardinality(v_settled_runs), false)
              or coalesce(cardinality(v_order_runs) >= p_limit or cardinality(v_timer_runs) >= p_limit, false)
       from skein.open_due_v1(v_locked_runs, v_locked_paths, v_order_runs, v_order_ids, v_timer_runs, v_timer_paths, v_timer_kinds) as d;
 end

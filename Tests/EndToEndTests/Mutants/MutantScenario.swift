@@ -14,7 +14,7 @@ extension PlantedFault {
         case .keyPerAttempt: "the idempotency key is stable"
         case .notifyOnly: "L3"
         case .noLookForStrays: "L2"
-        case .submitWithoutKey: "I3"
+        case .submitWithoutTicket: "I3"
         case .frameOfAnyRevision: "I28"
         }
     }
@@ -22,7 +22,7 @@ extension PlantedFault {
     /// What finds it.
     var foundBy: String {
         switch self {
-        case .submitWithoutKey: "submit.sent:lose, without a key"
+        case .submitWithoutTicket: "submit.sent:lose, without a key"
         case .frameOfAnyRevision: "a pause and a resume"
         case .foldInTwoTransactions: "fold.executed:kill"
         case .keyPerAttempt: "agent.committed:kill"
@@ -34,7 +34,7 @@ extension PlantedFault {
     /// Plays what finds it; an expectation fails, or something does not end.
     func play(on stage: CrashStage) async throws {
         switch self {
-        case .submitWithoutKey: try await stage.submitWithoutKey()
+        case .submitWithoutTicket: try await stage.submitWithoutTicket()
         case .frameOfAnyRevision: try await stage.pauseAndResume()
         case .foldInTwoTransactions, .keyPerAttempt, .notifyOnly, .noLookForStrays:
             guard let plan = CrashPlan(foundBy) else { throw HarnessError("\(foundBy) is no scenario") }
@@ -45,7 +45,7 @@ extension PlantedFault {
 
 extension CrashStage {
     /// A run is asked for once, without a key, and the answer to its commit is lost: there is one run.
-    fileprivate func submitWithoutKey() async throws {
+    fileprivate func submitWithoutTicket() async throws {
         let point = CrashPoint(.submit, .sent)
         let mark = "keyless-\(nextNumber())"
         try coordinator.arm(CrashPlan(point, .lose))
