@@ -145,6 +145,7 @@ extension AdminAPI {
             let problem: Problem
             do throws(SubmitFailure) {
                 answers += try await submitter.submit(part).map { .success($0) }
+                admission.confirm(runs: part.count)
                 rest = rest.dropFirst(part.count)
                 continue
             } catch {

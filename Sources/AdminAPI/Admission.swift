@@ -15,8 +15,12 @@ final class Admission: Sendable {
         var bytes = 0
         // Live runs when they were counted last.
         var counted = 0
-        // Runs that were let in since the last count began.
+        // Runs that were let in and may not have been committed yet: a count may see them or not.
+        var pending = 0
+        // Runs that were committed since the last count began.
         var since = 0
+
+        var known: Int { counted + pending + since }
     }
 
     private let backlogLimit: Int
@@ -26,8 +30,10 @@ final class Admission: Sendable {
     private let state = Mutex(State())
     private let wakeup = Wakeup()
 
-    // Counting may take this part of the time at most.
+    // Counting may take this part of the time at most; but on a busy machine it takes long for other reasons. So whatever it took, the next
+    // count comes before all that was counted can have ended: no cluster ends a run in less than this.
     private static let countingShare = 0.02
+    private static let shortestRun: Duration = .microseconds(10)
     private static let shortestPause: Duration = .milliseconds(100)
     private static let pauseAfterFailure: Duration = .seconds(1)
 
@@ -55,17 +61,14 @@ final class Admission: Sendable {
     // MARK: Runs
 
     /// How many runs are under way, as far as is known.
-    var knownRuns: Int { state.withLock { $0.counted + $0.since } }
+    var knownRuns: Int { state.withLock { $0.known } }
 
     /// Whether there is no room for a single run more, so that a request for some can be refused before its body is looked at.
     var isFull: Bool {
         guard backlogLimit > 0 else { return false }
         // Whoever asks wants to be let in: that is what the next count is for.
         defer { wakeup.signal() }
-        return state.withLock { state in
-            let known = state.counted + state.since
-            return known > 0 && known >= backlogLimit
-        }
+        return state.withLock { $0.known > 0 && $0.known >= backlogLimit }
     }
 
     /// Whether there is room for so many more runs. What is let in counts at once.
@@ -74,15 +77,32 @@ final class Admission: Sendable {
         defer { wakeup.signal() }
         return state.withLock { state in
             // A batch that is larger than the bound is let in when there is nothing else.
-            let known = state.counted + state.since
-            guard known == 0 || known + runs <= backlogLimit else { return false }
-            state.since += runs
+            guard state.known == 0 || state.known + runs <= backlogLimit else { return false }
+            state.pending += runs
             return true
         }
     }
 
+    /// So many of those that were let in have been committed.
+    func confirm(runs: Int) {
+        guard backlogLimit > 0 else { return }
+        state.withLock { state in
+            state.pending -= runs
+            state.since += runs
+        }
+        // What was counted before the commit lacks them.
+        wakeup.signal()
+    }
+
     /// So many of those that were let in have not become runs.
-    func withdraw(runs: Int) { state.withLock { $0.since = max(0, $0.since - runs) } }
+    func withdraw(runs: Int) {
+        if backlogLimit > 0 { state.withLock { $0.pending -= runs } }
+    }
+
+    /// How long to wait after a count that took so long.
+    static func pause(after took: Duration, counting counted: Int) -> Duration {
+        min(max(shortestPause, took / countingShare), shortestPause + shortestRun * counted)
+    }
 
     /// Counts runs whenever some are submitted, until the task is cancelled.
     func run() async {
@@ -99,10 +119,10 @@ final class Admission: Sendable {
                 }
                 known = state.withLock { state in
                     state.counted = Int(counted)
-                    state.since = max(0, state.since - before)
-                    return state.counted + state.since
+                    state.since -= before
+                    return state.known
                 }
-                pause = max(Self.shortestPause, (ContinuousClock.now - begun) / Self.countingShare)
+                pause = Self.pause(after: ContinuousClock.now - begun, counting: Int(counted))
             } catch {
                 log.debug("The live runs could not be counted", metadata: [.error: "\(error)"])
             }

@@ -49,6 +49,26 @@ struct AdmissionTests {
         }
     }
 
+    @Test(
+        "a count that took long is followed by the next one before all that was counted can have ended",
+        arguments: [(1, 5000, 100), (1000, 10, 100), (1000, 5000, 150), (100, 1_000_000, 5000), (1000, 1_000_000, 10100), (1000, 0, 100)])
+    func pauses(tookMilliseconds: Int, counted: Int, pauseMilliseconds: Int) {
+        #expect(Admission.pause(after: .milliseconds(tookMilliseconds), counting: counted).rounded == .milliseconds(pauseMilliseconds))
+    }
+
+    @Test("a slow count does not keep out whoever comes when there is room again")
+    func slowCount() async throws {
+        try await Service.run(AdminConfiguration(allowNoop: true, backlogLimit: 10, version: "test")) { service in
+            try await service.applyWaiting()
+            for _ in 0..<10 { _ = try await service.start("waiting") }
+            let locker = try await service.database.connect()
+            // Counting goes on by itself, and waits for this.
+            try await locker.script("begin; lock table skein.run in access exclusive mode; select pg_sleep(0.4); rollback")
+            try await service.work()
+            try await waitUntil("there is room") { try await service.post("/api/v1/runs", ["workflow": "waiting"]).status == 201 }
+        }
+    }
+
     @Test("a batch that is larger than the bound is let in when there is nothing else, and a bound of zero is none", arguments: [5, 0])
     func largeBatch(limit: Int) async throws {
         try await Service.run(AdminConfiguration(allowNoop: true, backlogLimit: limit, version: "test")) { service in
@@ -130,4 +150,8 @@ struct AdmissionTests {
             #expect(try await service.connection.query("select count(*) from skein.run")[0].int64(0) == 500)
         }
     }
+}
+
+extension Duration {
+    fileprivate var rounded: Duration { .milliseconds(Int64((self / .milliseconds(1)).rounded())) }
 }

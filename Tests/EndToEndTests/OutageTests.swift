@@ -8,9 +8,10 @@ import Testing
 import WorkflowModel
 
 extension EndToEnd {
-    @Suite("Outages", .timeLimit(.minutes(5)))
+    // Of two limits the shorter one counts, so each test has its own.
+    @Suite("Outages")
     struct OutageTests {
-        @Test("a coordinator and a worker that start before their database wait for it, and work when it comes")
+        @Test("a coordinator and a worker that start before their database wait for it, and work when it comes", .timeLimit(.minutes(5)))
         func databaseLater() async throws {
             let agent = try await AgentServer.start { _ in .reply(["ok": true]) }
             try await withCluster(.ownServer) { cluster in
@@ -95,7 +96,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("a coordinator on a database without the schema is not ready, and becomes so when somebody migrates")
+        @Test("a coordinator on a database without the schema is not ready, and becomes so when somebody migrates", .timeLimit(.minutes(5)))
         func migrateLater() async throws {
             try await withCluster(.unmigrated) { cluster in
                 let coordinator = try await cluster.startCoordinator(ready: false)
@@ -123,7 +124,7 @@ extension EndToEnd {
             }
         }
 
-        @Test("a worker that was stopped past its lease reports late, and is refused; the later attempt counts")
+        @Test("a worker that was stopped past its lease reports late, and is refused; the later attempt counts", .timeLimit(.minutes(5)))
         func zombie() async throws {
             // The first call is slow enough to outlast the lease; the agent answers it while its worker stands still.
             let agent = try await AgentServer.start { call in

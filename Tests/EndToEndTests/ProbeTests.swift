@@ -37,5 +37,47 @@ extension EndToEnd {
                 #expect(try await metrics().contains("skein_invariant_checks_total{invariant=\"I28\",outcome=\"violated\"}"))
             }
         }
+
+        @Test("the commands that remedies name do mend what was found")
+        func commands() async throws {
+            try await withCluster { cluster in
+                let coordinator = try await cluster.startCoordinator(settings: ["SKEIN_CHECK_INTERVAL": "0s"])
+                let server = ["SKEIN_SERVER": "http://127.0.0.1:\(try await coordinator.port())"]
+                func skein(_ arguments: String...) async throws -> ProgramRun { try await ProgramRun.of("skein", arguments, environment: server) }
+                // What is broken, by its number, with the remedy.
+                func broken() async throws -> [String: String] {
+                    let run = try await skein("doctor", "--database-url", cluster.databaseURL, "-o", "json")
+                    let findings = try JSONValue(parsing: run.output)["findings"]?.arrayValue ?? []
+                    try #require(findings.count > 20, "\(run)")
+                    return Dictionary(
+                        findings.filter { $0["verdict"] == "bad" }.map { finding in
+                            let name = finding["name"]?.stringValue ?? ""
+                            return (String(name.prefix { $0 != " " }), finding["remedy"]?.stringValue ?? "")
+                        }, uniquingKeysWith: { $1 })
+                }
+                let client = try await cluster.client()
+                try await client.apply("single", "workflow: single\nagents: { n: { kind: noop } }\nsteps: [{ id: a, agent: n }]")
+                let key = try await skein("key", "create", "leaked", "--database-url", cluster.databaseURL)
+                let token = try #require(key.output.split { $0.isWhitespace }.first { $0.hasPrefix("sk_") }, "\(key)")
+                let (stuck, endless) = (try await client.start("single"), try await client.start("single", input: ["note": .string(String(token))]))
+                #expect(try await Set(broken().keys) == ["I31"])
+                _ = try await cluster.query("delete from skein.task where run_id = '\(stuck)'")
+                _ = try await cluster.query("update skein.run set live = 0, revision = revision + 1000 where run_id = '\(stuck)'")
+                _ = try await cluster.query("update skein.task set losses = 6 where run_id = '\(endless)'")
+                let found = try await broken()
+                #expect(Set(found.keys) == ["I15", "I31", "I35"])
+                #expect(found["I15"]?.contains("`skein run cancel <run_id>`") == true && found["I35"]?.contains("`skein run cancel <run_id>`") == true)
+                #expect(found["I31"]?.contains("`skein key revoke <key>`") == true)
+
+                for run in [stuck, endless] {
+                    let cancel = try await skein("run", "cancel", run)
+                    #expect(cancel.code == 0, "\(cancel)")
+                    #expect(try await client.ended(run)["status"] == "cancelled")
+                }
+                let revoke = try await skein("key", "revoke", "leaked", "--database-url", cluster.databaseURL)
+                #expect(revoke.code == 0, "\(revoke)")
+                #expect(try await broken().isEmpty)
+            }
+        }
     }
 }
