@@ -28,6 +28,14 @@ public enum Checks {
     ) async throws(PostgresError) -> [CheckResult]? {
         try await connection.runChecks(checks, sample: sample, patience: patience)
     }
+
+    /// The statement of a check, for as many violations as are shown and one more.
+    ///
+    /// A limit on the query itself would be planned as if the first violations came at once, by loops that take minutes where there are none.
+    static func limited(_ statement: String) -> String {
+        // The line break keeps a comment at the end of the file from swallowing the parenthesis.
+        "with violation as materialized (\n\(statement)\n) select to_jsonb(violation)::text from violation limit \(shownRows + 1)"
+    }
 }
 
 /// The part of a database that a probe looks at.
@@ -107,8 +115,7 @@ extension PostgresConnection {
 
     private func result(of file: SQLFile) throws(PostgresError) -> CheckResult {
         let statement = String(file.text.trimmingSuffix { $0.isWhitespace || $0 == ";" })
-        // The line break keeps a comment at the end of the file from swallowing the parenthesis.
-        let rows = try query(SQL("select to_jsonb(violation)::text from (\n\(statement)\n) as violation limit \(Checks.shownRows + 1)"))
+        let rows = try query(SQL(Checks.limited(statement)))
         var result = CheckResult(file)
         result.rows = rows.prefix(Checks.shownRows).map { $0.text(0) }
         result.hasMore = rows.count > Checks.shownRows

@@ -207,6 +207,22 @@ struct InvariantTests {
         }
     }
 
+    /// A campaign of ten minutes with several hundred versions of a workflow: 2 s for a check, and minutes for the first 20 rows of it.
+    @Test("a check looks for all violations, however few of them are shown")
+    func plans() async throws {
+        let database = try await TestDatabase.create()
+        let connection = try await database.connect()
+        for file in EmbeddedSQL.checks {
+            let statement = String(file.text.reversed().drop { $0.isWhitespace || $0 == ";" }.reversed())
+            let plan = try await connection.query(SQL("explain " + Checks.limited(statement))).map { $0.text(0) }
+            // Nothing but the finished list stands directly below the limit.
+            let below = plan.filter { $0.hasPrefix("  ->  ") }
+            #expect(plan.first?.hasPrefix("Limit") == true && below.count == 1, "\(file.name): \(plan)")
+            #expect(below.allSatisfy { $0.hasPrefix("  ->  CTE Scan on violation ") }, "\(file.name): \(plan)")
+        }
+        #expect(EmbeddedSQL.checks.count >= 26)
+    }
+
     @Test("a check finds the violation that was made for it, and whoever follows its remedy to the letter mends it", arguments: violations)
     func found(violation: Violation) async throws {
         let database = try await TestDatabase.create()

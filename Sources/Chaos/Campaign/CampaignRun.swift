@@ -14,7 +14,7 @@ package struct CampaignResult: Sendable {
     /// What the judge has to say.
     package let judgement: Judgement
     /// Where the history is, if it was kept.
-    package let directory: URL?
+    package fileprivate(set) var directory: URL?
 }
 
 /// Carries out campaigns.
@@ -33,7 +33,20 @@ package struct CampaignRun {
     package func carryOut() async throws -> CampaignResult {
         SmallDisk.removeLeftovers()
         ClusterDirectories.removeLeftovers()
-        let directory = try campaign.directory ?? ClusterDirectories.make()
+        if let directory = campaign.directory { return try await carryOut(in: directory) }
+        // What is worth keeping must outlive this process, and the next one that tidies up.
+        let directory = try ClusterDirectories.make()
+        do {
+            var result = try await carryOut(in: directory)
+            result.directory = try result.directory.map(ClusterDirectories.keep)
+            return result
+        } catch {
+            if let kept = try? ClusterDirectories.keep(directory) { say("the history is in \(kept.path(percentEncoded: false))") }
+            throw error
+        }
+    }
+
+    private func carryOut(in directory: URL) async throws -> CampaignResult {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let recorder = try Recorder(directory.appending(path: "history.jsonl"))
         let surroundings = Surroundings(campaign.faults, in: directory)

@@ -6,6 +6,7 @@ package import Foundation
 /// The directories of clusters: logs, and servers of their own.
 package enum ClusterDirectories {
     private static let prefix = "skein-e2e-"
+    private static let keptPrefix = "skein-history-"
     private static let root = URL(fileURLWithPath: "/tmp")
 
     /// A new one.
@@ -14,6 +15,13 @@ package enum ClusterDirectories {
         let directory = root.appending(path: prefix + identity)
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
         return directory
+    }
+
+    /// Gives a directory a name under which nobody takes it for a leftover once this process is gone.
+    package static func keep(_ directory: URL) throws -> URL {
+        let kept = root.appending(path: keptPrefix + directory.lastPathComponent.dropFirst(prefix.count))
+        try FileManager.default.moveItem(at: directory, to: kept)
+        return kept
     }
 
     /// Removes those of processes that crashed.

@@ -26,6 +26,18 @@ extension EndToEnd {
             #expect(run.code == 0, "\(run)")
         }
 
+        @Test("a history that is kept is not taken for what a process has left behind")
+        func kept() throws {
+            let directory = try ClusterDirectories.make()
+            try "call".write(to: directory.appending(path: "history.jsonl"), atomically: true, encoding: .utf8)
+            let kept = try ClusterDirectories.keep(directory)
+            defer { try? FileManager.default.removeItem(at: kept) }
+            // Everybody who begins removes what goes by this name once its process is gone.
+            #expect(!kept.lastPathComponent.hasPrefix("skein-e2e-"))
+            #expect(try String(contentsOf: kept.appending(path: "history.jsonl"), encoding: .utf8) == "call")
+            #expect(!FileManager.default.fileExists(atPath: directory.path(percentEncoded: false)))
+        }
+
         /// A construct that a release takes has to be under fire in its campaigns. The random workflows add to what the fixed ones use.
         @Test("every key and word of the language that this release takes is in the mixture")
         func everyConstruct() throws {
