@@ -199,6 +199,8 @@ struct ChangeSet {
     // Sub-workflows that could not be started, and for which a step waits.
     var refusedChildren: [(RunID, ChildStart, Failure)] = []
     var childCancels: [(RunID, StepPath)] = []
+    /// Whether the transaction has locked tasks that workers may be about to settle.
+    var holdsTasks = false
     // Events that were handed to a wait.
     var events: [EventKey: EventDecision] = [:]
     var emits: [(RunID, Int32, EmitOrder)] = []

@@ -23,6 +23,9 @@ extension RunStore {
     private static let someLiveSteps = byKeys(liveStepColumns, of: "live_step")
     // Under the rows' locks, in the order of the keys: a claim that is under way finishes first, and none begins.
     private static let lockedTasks = byKeys(taskColumns, of: "task", locking: "for update")
+    // The same for whoever holds such locks already. Workers settle many tasks in one order, and this would come in another one: so nobody is waited
+    // for, and the transaction begins again.
+    private static let lockedTasksAtOnce = byKeys(taskColumns, of: "task", locking: "for update nowait")
 
     // The look-up depends on the key (`offset 0` keeps it so), so the keys always lead, whatever the planner believes of the table.
     private static func byKeys(_ columns: String, of table: String, locking: String = "") -> SQL {
@@ -83,7 +86,8 @@ extension RunStore {
             batch.append((Self.someSteps, parameters))
             batch.append((Self.someLiveSteps, parameters))
             batch.append((Self.someTasks, Self.parameters(keys, folds)))
-            batch.append((Self.lockedTasks, Self.parameters(locked, folds)))
+            batch.append((changes.holdsTasks ? Self.lockedTasksAtOnce : Self.lockedTasks, Self.parameters(locked, folds)))
+            if !locked.isEmpty { changes.holdsTasks = true }
         }
         if !inputIndices.isEmpty { batch.append((Self.inputs, [.uuidArray(inputIndices.map { folds[$0].change.id.pair })])) }
         if !batch.isEmpty {

@@ -18,14 +18,20 @@ extension RunStore {
         """
 
     // The keys in one order, each row under its lock: a claim that is under way finishes first, and none begins.
-    private static let tasksUnder = SQL(
-        """
-        select \(taskColumns), g.path
-          from unnest($1, $2) as g (run_id, path)
-               cross join lateral (
-                 select * from skein.task k
-                  where k.run_id = g.run_id and k.path >= g.path || '[' and k.path < g.path || '\\' order by k.path offset 0 for update) as t
-        """)
+    private static let tasksUnder = tasksUnder(locking: "for update")
+    // The same for whoever holds such locks already.
+    private static let tasksUnderAtOnce = tasksUnder(locking: "for update nowait")
+
+    private static func tasksUnder(locking: String) -> SQL {
+        SQL(
+            """
+            select \(taskColumns), g.path
+              from unnest($1, $2) as g (run_id, path)
+                   cross join lateral (
+                     select * from skein.task k
+                      where k.run_id = g.run_id and k.path >= g.path || '[' and k.path < g.path || '\\' order by k.path offset 0 \(locking)) as t
+            """)
+    }
     private static let liveStepsUnder = SQL(
         """
         select \(liveStepColumns), g.path
@@ -67,7 +73,8 @@ extension RunStore {
         }
         if !results.isEmpty { batch.append((Self.someResults, Self.parameters(results, folds))) }
         if !under.isEmpty {
-            batch.append((Self.tasksUnder, Self.parameters(under, folds)))
+            batch.append((changes.holdsTasks ? Self.tasksUnderAtOnce : Self.tasksUnder, Self.parameters(under, folds)))
+            changes.holdsTasks = true
             batch.append((Self.liveStepsUnder, Self.parameters(under, folds)))
         }
         var answers = try db.pipeline(batch).dropFirst(written)

@@ -4,6 +4,7 @@ import Engine
 import Postgres
 import PostgresTestKit
 import RunStore
+import Synchronization
 import TaskQueue
 import Testing
 import WorkflowModel
@@ -186,6 +187,54 @@ struct PauseTests {
         }
         let kept = try await settled
         #expect(kept == 400)
+        try await cluster.work(session)
+        let status = try await cluster.status(of: run)
+        #expect(status == "succeeded")
+        try await cluster.expectClean()
+    }
+
+    private static let blocked: SQL = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+    /// Workers settle many tasks in the order of their keys; a fold learns one after the other which tasks it has to withdraw.
+    @Test("a fold that has locked a task does not wait for a worker that may want it: it begins again")
+    func twoRaces() async throws {
+        let cluster = try await Cluster.start()
+        let branch = "[ { id: race, parallel: { branches: { quick: [ { id: run, agent: echo } ], slow: [ { id: run, agent: echo } ] }, join: first } } ]"
+        _ = try await cluster.apply(
+            """
+            workflow: races
+            agents: { echo: { kind: noop } }
+            steps: [ { id: both, parallel: { branches: { a: \(branch), z: \(branch) } } } ]
+            """)
+        let run = try await cluster.submit("races")
+        let session = try await cluster.register()
+        let tasks = try await cluster.claim(session)
+        #expect(tasks.count == 4)
+        let quick = tasks.filter { $0.key.path.text.contains("quick") }.sorted { $0.fence < $1.fence }
+        try await cluster.settle(session, quick)
+        // Outcomes are taken in the order of their fences, so the task beside the second one is locked last; a worker has it already.
+        let last = try #require(quick.last?.key.path.text.replacing("quick", with: "slow"))
+        let worker = try await cluster.database.connect()
+        _ = try await worker.query("begin")
+        _ = try await worker.query(SQL("select from skein.task where run_id = '\(run)' and path = '\(last)' for update"))
+        let isOver = Mutex(false)
+        async let folding: FoldReport? = {
+            let report = try? await cluster.fold()
+            isOver.withLock { $0 = true }
+            return report
+        }()
+        var hasWaited = false
+        let observer = try await cluster.database.connect()
+        try await waitUntil(deadline: .seconds(10)) {
+            hasWaited = try await observer.query(Self.blocked)[0].int64(0) > 0
+            return hasWaited || isOver.withLock { $0 }
+        }
+        #expect(!hasWaited)
+        _ = try await worker.query("commit")
+        _ = await folding
+        try await cluster.fold()
+        // The losers' workers answer at last; it counts for nothing.
+        try await cluster.settle(session, tasks.filter { $0.key.path.text.contains("slow") })
         try await cluster.work(session)
         let status = try await cluster.status(of: run)
         #expect(status == "succeeded")
