@@ -173,10 +173,11 @@ struct OverloadReport {
         return lines.allSatisfy(\.1)
     }
 
-    // How much of the CPU that the cluster had before is left to it; all of it as long as the machine has some to spare.
+    // How much of the CPU that the cluster had before is left to it, all of it as long as the machine has some to spare; where clients take more than half
+    // of it, nothing is shown.
     private func fairShare(_ during: OverloadSample) -> Double {
         guard during.isSaturated else { return 1 }
         let cores = Double(ProcessInfo.processInfo.activeProcessorCount)
-        return min(1, max(0.05, (cores - during.foreign) / max(0.05, cores - idle.foreign)))
+        return min(1, max(0.5, (cores - during.foreign) / max(0.5, cores - idle.foreign)))
     }
 }
