@@ -207,7 +207,7 @@ struct InvariantTests {
         }
     }
 
-    @Test("a check finds the violation that was made for it, and whoever follows its remedy to the letter mends it", arguments: violations)
+    @Test("a check finds the violation that was made for it, and whoever follows its remedy to the letter mends it", .serialized, arguments: violations)
     func found(violation: Violation) async throws {
         let database = try await TestDatabase.create()
         let connection = try await database.connect()
