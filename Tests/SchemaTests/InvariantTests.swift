@@ -223,7 +223,7 @@ struct InvariantTests {
         #expect(EmbeddedSQL.checks.count >= 26)
     }
 
-    @Test("a check finds the violation that was made for it, and whoever follows its remedy to the letter mends it", arguments: violations)
+    @Test("a check finds the violation that was made for it, and whoever follows its remedy to the letter mends it", .serialized, arguments: violations)
     func found(violation: Violation) async throws {
         let database = try await TestDatabase.create()
         let connection = try await database.connect()
