@@ -24,10 +24,10 @@ public final class AgentCaller: Sendable {
     private let clock: any Clock<Duration>
     private let compiled = Mutex<[AgentDefinition: Result<CompiledAgent, ExpressionError>]>([:])
 
-    /// A caller. `clock` measures time-outs.
-    public init(settings: AgentCallSettings = AgentCallSettings(), clock: any Clock<Duration> = ContinuousClock()) {
+    /// A caller. `clock` measures time-outs; nil is the continuous one.
+    public init(settings: AgentCallSettings = AgentCallSettings(), clock: (any Clock<Duration>)? = nil) {
         self.settings = settings
-        self.clock = clock
+        self.clock = clock ?? TimerClock()
         clients = HTTPClients(settings: settings)
         guardKeeper = GuardKeeper(arguments: settings.guardArguments)
         // A process that closes its standard input early must not end this one. Children get the default back when they are started.
