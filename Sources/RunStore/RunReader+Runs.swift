@@ -36,7 +36,7 @@ extension RunReader {
         let living = wanted.filter { !$0.isEnding }.map(\.rawValue)
         let ended = wanted.filter(\.isEnding).map(\.rawValue)
         return try await page(
-            Self.listRuns,
+            filter.workflow == nil ? Self.listRuns : Self.listRunsOfWorkflow,
             [
                 .text(namespace), .textOrNull(filter.workflow), .timestampOrNull(filter.since?.microseconds),
                 .uuidOrNull(after?.first.flatMap { UUIDBytes($0) }.map(\.pair)), .textArray(living), .textArray(ended),
@@ -46,30 +46,47 @@ extension RunReader {
 
     // The ids of the page come from the two primary keys; only the rows of the page go through the view (`offset 0`: joined freely, the view
     // would be made of all runs first, 455 ms with 100,000 steps).
-    private static let listRuns: SQL = """
-        with place as (
-          select n.namespace_id,
-                 case when $2::text is not null then
-                   array(select v.version_id from skein.workflow_version v where v.namespace_id = n.namespace_id and v.name = $2) end as versions,
-                 case when $3::timestamptz is not null then skein.first_run_id($3) end as oldest
-            from skein.namespace n where n.name = $1),
-        candidate as (
-          (select r.run_id from skein.run r, place p
-            where r.namespace_id = p.namespace_id and ($2::text is null or r.version_id = any (p.versions))
-              and ($3::timestamptz is null or r.run_id >= p.oldest) and ($4::uuid is null or r.run_id < $4) and cardinality($5::text[]) > 0
-              and ($7 or (select v.status from skein.run_overview v where v.run_id = r.run_id limit 1) = any ($5))
-            order by r.run_id desc limit $8)
-          union all
-          (select e.run_id from skein.ended_run e, place p
-            where e.namespace_id = p.namespace_id and ($2::text is null or e.version_id = any (p.versions))
-              and ($3::timestamptz is null or e.run_id >= p.oldest) and ($4::uuid is null or e.run_id < $4) and cardinality($6::text[]) > 0
-              and ($7 or e.status = any ($6::skein.ending[]))
-            order by e.run_id desc limit $8)
-          order by run_id desc limit $8)
-        select to_json(v)::text, v.run_id::text
-          from candidate c cross join lateral (select * from skein.run_overview o where o.run_id = c.run_id offset 0) as v
-         order by v.run_id desc
+    private static let listRuns = list(
         """
+          (select r.run_id from skein.run r, place p where r.namespace_id = p.namespace_id and \(isWantedLive) order by r.run_id desc limit $8)
+          union all
+          (select r.run_id from skein.ended_run r, place p where r.namespace_id = p.namespace_id and \(isWantedEnded) order by r.run_id desc limit $8)
+        """)
+
+    // The same for each version of one workflow: among the runs of all it would look through those of the others.
+    private static let listRunsOfWorkflow = list(
+        """
+          (select k.run_id from place p cross join unnest(p.versions) as v (version_id) cross join lateral (
+                    select r.run_id from skein.run r where r.version_id = v.version_id and \(isWantedLive) order by r.run_id desc limit $8) as k
+            order by k.run_id desc limit $8)
+          union all
+          (select k.run_id from place p cross join unnest(p.versions) as v (version_id) cross join lateral (
+                    select r.run_id from skein.ended_run r where r.version_id = v.version_id and \(isWantedEnded) order by r.run_id desc limit $8) as k
+            order by k.run_id desc limit $8)
+        """)
+
+    private static let isInRange = "($3::timestamptz is null or r.run_id >= p.oldest) and ($4::uuid is null or r.run_id < $4)"
+    private static let isWantedLive =
+        isInRange
+        + " and cardinality($5::text[]) > 0 and ($7 or (select v.status from skein.run_overview v where v.run_id = r.run_id limit 1) = any ($5))"
+    private static let isWantedEnded = isInRange + " and cardinality($6::text[]) > 0 and ($7 or r.status = any ($6::skein.ending[]))"
+
+    private static func list(_ candidates: String) -> SQL {
+        SQL(
+            """
+            with place as (
+              select n.namespace_id,
+                     array(select v.version_id from skein.workflow_version v where v.namespace_id = n.namespace_id and v.name = $2::text) as versions,
+                     case when $3::timestamptz is not null then skein.first_run_id($3) end as oldest
+                from skein.namespace n where n.name = $1),
+            candidate as (
+            \(candidates)
+              order by run_id desc limit $8)
+            select to_json(v)::text, v.run_id::text
+              from candidate c cross join lateral (select * from skein.run_overview o where o.run_id = c.run_id offset 0) as v
+             order by v.run_id desc
+            """)
+    }
 
     /// One run with its input, output and error.
     public func run(_ id: RunID, in namespace: String) async throws -> JSONText? {

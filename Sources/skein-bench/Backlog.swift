@@ -71,7 +71,10 @@ extension BenchCluster {
     private static let servedQueue = "(select queue_id from skein.queue where name = 'default' limit 1)"
 
     private func copy(_ template: String, _ count: Int, run: [String: String] = [:], task: [String: String] = [:]) async throws {
+        // Whoever looks at the invariants meanwhile sees no run without its task.
+        try await execute("begin")
         try await copy(template, ids: "select skein.new_run_id() from generate_series(1, \(count))", into: [("run", run), ("task", task)])
+        try await execute("commit")
     }
 
     // All at once, so that no worker sees them: ready, then settled, then gone, as the indexes remember it.

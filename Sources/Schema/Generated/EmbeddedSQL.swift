@@ -568,6 +568,16 @@ create table skein.low_water (
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
 
 """#),
+        SQLFile(
+            name: "0004_runs_of_a_workflow.sql",
+            text: #"""
+-- A workflow's runs, the newest first, however many runs of others there are. Neither index is touched when a run moves on.
+-- breaking: no
+
+create index run_of_version       on skein.run (version_id, run_id);
+create index ended_run_of_version on skein.ended_run (version_id, run_id);
+
+"""#),
     ]
 
     /// The functions of the hot path, in the order of their names.
