@@ -40,7 +40,9 @@ extension EndToEnd {
                 "skein-bench", arguments, environment: Self.binaries(environment), in: ProgramRun.repository, within: .seconds(minutes * 60 + 240))
             print(run.output)
             #expect(run.code == (mutant == nil ? 0 : 1), "\(run.errors)")
-            #expect(run.errors.isEmpty)
+            // While a connection is being made libpq prints what the server says in its crash; nobody else has anything to say.
+            let said = run.errors.split(separator: "\n").filter { line in !["WARNING:", "DETAIL:", "HINT:"].contains { line.hasPrefix($0) } }
+            #expect(said.isEmpty, "\(run.errors)")
         }
 
         // Which binaries are tested, when they are not those beside the tests.
