@@ -32,7 +32,14 @@ public final class Readiness: Sendable {
         }
     }
 
-    private let current = Mutex(State.unknown)
+    private struct Seen {
+        var state = State.unknown
+        // Who wants to know of changes, by number.
+        var observers: [Int: AsyncStream<State>.Continuation] = [:]
+        var observed = 0
+    }
+
+    private let seen = Mutex(Seen())
     private let database: PostgresConfiguration
     private let log: Logger
     private static let pauseWhenReady: Duration = .seconds(5)
@@ -47,7 +54,25 @@ public final class Readiness: Sendable {
     }
 
     /// What was seen last.
-    public var state: State { current.withLock { $0 } }
+    public var state: State { seen.withLock { $0.state } }
+
+    /// What was seen last, then each change of it. Who is slow misses what was in between, and the stream ends with the task.
+    public var states: AsyncStream<State> {
+        let (states, observer) = AsyncStream.makeStream(of: State.self, bufferingPolicy: .bufferingNewest(1))
+        let number = seen.withLock { seen in
+            seen.observed += 1
+            seen.observers[seen.observed] = observer
+            observer.yield(seen.state)
+            return seen.observed
+        }
+        observer.onTermination = { [weak self] _ in self?.seen.withLock { $0.observers[number] = nil } }
+        return states
+    }
+
+    /// Waits until work can be done, or the task is cancelled.
+    public func untilReady() async {
+        for await state in states where state.isReady { return }
+    }
 
     /// Looks again and again, until the task is cancelled.
     public func run() async {
@@ -114,13 +139,15 @@ public final class Readiness: Sendable {
     }
 
     // A change is worth a line; that nothing has changed is not.
-    private func note(_ seen: State) {
-        let before = current.withLock { current in
-            defer { current = seen }
-            return current
+    private func note(_ state: State) {
+        let isNew = self.seen.withLock { before in
+            guard before.state != state else { return false }
+            before.state = state
+            for observer in before.observers.values { observer.yield(state) }
+            return true
         }
-        guard before != seen else { return }
-        switch seen {
+        guard isNew else { return }
+        switch state {
         case .unknown: break
         case .unreachable(let reason):
             log.warning("The database cannot be reached; trying again", metadata: [.error: "\(reason)", .database: "\(database.redacted)"])

@@ -28,7 +28,7 @@ public final class PostgresListener: Sendable {
     ///   - onFailure: gets what made a connection end or fail; the listener goes on by itself.
     ///   - onNotification: gets what is heard, on the listener's thread: it wakes somebody, and does nothing that takes time.
     public init(
-        _ configuration: PostgresConfiguration, channels: [String], echoInterval: Duration = .seconds(10),
+        _ configuration: PostgresConfiguration, channels: [String], echoInterval: Duration = .seconds(15),
         onFailure: (@Sendable (PostgresError) -> Void)? = nil, onNotification: @escaping @Sendable (PostgresNotification) -> Void
     ) {
         self.configuration = configuration

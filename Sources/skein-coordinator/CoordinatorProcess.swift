@@ -104,18 +104,17 @@ struct CoordinatorProcess {
 
     private func waitUntilReady() async throws {
         if settings.isOn(.migrate) { try await migrate() }
-        while !readiness.state.isReady, !Task.isCancelled { try? await Task.sleep(for: .milliseconds(50)) }
+        await readiness.untilReady()
     }
 
     // A schema that this release would harm, or a server that loses what it confirmed, is nothing to wait for.
     private func watchSchema() async throws {
-        while !Task.isCancelled {
-            switch readiness.state {
+        for await state in readiness.states {
+            switch state {
             case .schemaNewer(let reason): throw Stop(code: Ending.conflict, reason: reason)
             case .unsafe(let reason): throw Stop(code: Ending.badConfiguration, reason: "database.url: \(reason)")
             case .unknown, .unreachable, .schemaOlder, .ready: break
             }
-            try? await Task.sleep(for: .milliseconds(200))
         }
     }
 
@@ -152,9 +151,7 @@ struct CoordinatorProcess {
         let address = settings.string(.address)
         if !BindRule.isLoopback(address) {
             // Whether there is a key can be asked only when the schema is there.
-            await cancelWhenGracefulShutdown {
-                while !readiness.state.isReady, !Task.isCancelled { try? await Task.sleep(for: .milliseconds(50)) }
-            }
+            await cancelWhenGracefulShutdown { await readiness.untilReady() }
             if Task.isShuttingDownGracefully || Task.isCancelled { return }
             let hasKey = try await apiPool.withConnection { connection in try await ApiKeys.anyIsValid(on: connection) }
             do throws(BindRule.Refusal) {
