@@ -53,15 +53,16 @@ extension RunReader {
           (select r.run_id from skein.ended_run r, place p where r.namespace_id = p.namespace_id and \(isWantedEnded) order by r.run_id desc limit $8)
         """)
 
-    // The same for each version of one workflow: among the runs of all it would look through those of the others.
+    // The same for each version of one workflow: among the runs of all it would look through those of the others. Their indexes are for those who
+    // say that a version's id is positive (migration 0005).
     private static let listRunsOfWorkflow = list(
         """
           (select k.run_id from place p cross join unnest(p.versions) as v (version_id) cross join lateral (
-                    select r.run_id from skein.run r where r.version_id = v.version_id and \(isWantedLive) order by r.run_id desc limit $8) as k
+                    select r.run_id from skein.run r where r.version_id = v.version_id and r.version_id > 0 and \(isWantedLive) order by r.run_id desc limit $8) as k
             order by k.run_id desc limit $8)
           union all
           (select k.run_id from place p cross join unnest(p.versions) as v (version_id) cross join lateral (
-                    select r.run_id from skein.ended_run r where r.version_id = v.version_id and \(isWantedEnded) order by r.run_id desc limit $8) as k
+                    select r.run_id from skein.ended_run r where r.version_id = v.version_id and r.version_id > 0 and \(isWantedEnded) order by r.run_id desc limit $8) as k
             order by k.run_id desc limit $8)
         """)
 
