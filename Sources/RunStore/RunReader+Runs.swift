@@ -227,14 +227,14 @@ extension RunReader {
     public func history(of run: RunID, limit: Int, after: [String]?) async throws -> ReadPage {
         let limit = Self.bounded(limit)
         return try await page(
-            "select to_json(v)::text, v.seq::text, v.event from skein.history_overview v where v.run_id = $1 and v.seq > $2 order by v.seq limit $3",
+            "select to_json(v)::text, v.seq::text, v.event from skein.history_overview v where v.run_id = $1 and v.seq > $2 and v.seq > 0 order by v.seq limit $3",
             [.uuid(run.pair), .int32(after?.first.flatMap { Int32($0) } ?? 0), .int32(Int32(limit + 1))], limit: limit)
     }
 
     /// What follows in a run's history after a number: whoever follows a run asks this over and over, so it must not read the run's whole
-    /// history (`step_history` and `attempt_history` are the indexes for it).
+    /// history (`step_history` and `attempt_history` are the indexes for it, and for those who say that numbers are positive: migration 0005).
     package static let eventsAfter: SQL =
-        "select to_json(v)::text, v.seq, v.event from skein.history_overview v where v.run_id = $1 and v.seq > $2 order by v.seq limit $3"
+        "select to_json(v)::text, v.seq, v.event from skein.history_overview v where v.run_id = $1 and v.seq > $2 and v.seq > 0 order by v.seq limit $3"
 
     /// One thing that happened to a run.
     public struct Event: Sendable {

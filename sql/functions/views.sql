@@ -149,9 +149,9 @@ select run_id, 1 as seq, 'run_submitted' as event, null::text as step, null::int
        jsonb_build_object('trigger', trigger) as body
   from (select run_id, submitted_at, trigger from skein.run union all select run_id, submitted_at, trigger from skein.ended_run) as r
 union all
-select run_id, seq, 'step_' || status::text, path, attempt, finished_at, failure::jsonb from skein.step where seq > 0
+select run_id, seq, 'step_' || status::text, path, attempt, finished_at, failure::jsonb from skein.step
 union all
-select run_id, seq, 'attempt_' || status::text, path, attempt, settled_at, failure::jsonb from skein.attempt where seq > 0
+select run_id, seq, 'attempt_' || status::text, path, attempt, settled_at, failure::jsonb from skein.attempt
 union all
 select run_id, seq, kind, path, null, at, body::jsonb from skein.run_event
 union all

@@ -592,10 +592,12 @@ drop index skein.run_of_version;
 drop index skein.ended_run_of_version;
 drop index skein.step_history;
 drop index skein.attempt_history;
+drop index skein.event_delivery_run;
 create index run_of_version       on skein.run (version_id, run_id) where version_id > 0;
 create index ended_run_of_version on skein.ended_run (version_id, run_id) where version_id > 0;
 create index step_history         on skein.step (run_id, seq) where seq > 0;
 create index attempt_history      on skein.attempt (run_id, seq) where seq > 0;
+create index event_delivery_run   on skein.event_delivery (run_id) where not is_consumed;
 
 """#),
     ]
@@ -2301,9 +2303,9 @@ select run_id, 1 as seq, 'run_submitted' as event, null::text as step, null::int
        jsonb_build_object('trigger', trigger) as body
   from (select run_id, submitted_at, trigger from skein.run union all select run_id, submitted_at, trigger from skein.ended_run) as r
 union all
-select run_id, seq, 'step_' || status::text, path, attempt, finished_at, failure::jsonb from skein.step where seq > 0
+select run_id, seq, 'step_' || status::text, path, attempt, finished_at, failure::jsonb from skein.step
 union all
-select run_id, seq, 'attempt_' || status::text, path, attempt, settled_at, failure::jsonb from skein.attempt where seq > 0
+select run_id, seq, 'attempt_' || status::text, path, attempt, settled_at, failure::jsonb from skein.attempt
 union all
 select run_id, seq, kind, path, null, at, body::jsonb from skein.run_event
 union all
