@@ -122,6 +122,8 @@ extension PostgresConfiguration {
         if let idleInTransactionTimeout {
             settings.append("-c idle_in_transaction_session_timeout=\(idleInTransactionTimeout.wholeMilliseconds)")
         }
+        // While a connection is being made libpq prints the server's notices to standard error: what nobody gets need not be sent.
+        if noticeHandler == nil { settings.append("-c client_min_messages=error") }
         if !settings.isEmpty {
             pairs.append(("options", ([given["options"]].compactMap { $0 } + settings).joined(separator: " ")))
         }
