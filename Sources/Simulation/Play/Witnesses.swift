@@ -22,7 +22,7 @@ extension Mutant {
         case .foldInTwoTransactions: 1
         case .endingToldLater: 2
         case .reaperFreesWithoutLock: 7
-        case .noReaper: 7
+        case .noReaper: 9
         case .reaperTrustsLease: 1
         case .heartbeatRevives: 4
         case .pauseHoldsNothing: 24
@@ -32,19 +32,20 @@ extension Mutant {
         case .cancelHoldsNothing: 69
         case .unwantedForgotten: 2015
         case .lateOutcomeStays: 2
-        case .supersededTimerFires: nil
+        case .supersededTimerFires: 19
         case .foldInMemory: 1
         case .reportedOnce: 1
+        case .reportedTwice: 241
         case .reportsByItsOwnClock: 41
         case .markPassesWaiting: 27
         case .marksAreBelieved: 1
-        case .markWaits: nil
+        case .markWaits: 19
         case .keyCheckedFirst: 1
-        case .eventLooksForWait: nil
-        case .matcherWithoutKeyLock: nil
-        case .matcherWithoutRunLock: nil
+        case .eventLooksForWait: 17
+        case .matcherWithoutKeyLock: 3
+        case .matcherWithoutRunLock: 42
         case .anyWaitDecides: 200
-        case .waitLooksOnce: nil
+        case .waitLooksOnce: 8
         case .signalsLookedAtOnce: 69
         case .notifyOnly: 11
         case .straysKept: 7
