@@ -140,7 +140,7 @@ package struct DefinitionGenerator {
                 caught.names.append("error.type")
                 step.onError = .catch(block(depth: depth + 1, caught))
             }
-            if random.chance(12) { step.totalTimeout = .seconds(1 + random.below(100)) }
+            if random.chance(focus == .timers ? 40 : 12) { step.totalTimeout = .seconds(1 + random.below(focus == .timers ? 3 : 100)) }
             if random.chance(12) { setTimeout(&step, depth, sight) }
         }
         return step

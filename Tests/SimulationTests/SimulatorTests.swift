@@ -24,7 +24,7 @@ struct SimulatorTests {
 
     @Test("so they do in stories about one thing, whose moments come seldom otherwise", arguments: Focus.allCases)
     func holds(focus: Focus) {
-        for seed in 0..<UInt64(40) { expectNothing(Simulator.play(Settings(seed: seed, focus: focus)), about: focus) }
+        for seed in 0..<UInt64(20) { expectNothing(Simulator.play(Settings(seed: seed, focus: focus)), about: focus) }
     }
 
     // What they have found: frames that outlived a failover (75, 79, 564), a claim that passed a changed timeline (377), loops and endings

@@ -8,7 +8,8 @@ package enum Focus: String, CaseIterable, Sendable {
     case events
     /// Every look at the queue leaves a mark; runs with sub-workflows are paused, resumed and cancelled.
     case marks
-    /// Loops with pauses whose iterations overlap, and coordinators that stand still: timers become due together with what sets them anew.
+    /// Loops with pauses whose iterations overlap, time limits that agents exceed, and coordinators that stand still: timers become due together
+    /// with what sets them anew.
     case timers
     /// Connections break after reports that are not on the disk yet, and the server crashes just after.
     case reports
@@ -39,6 +40,7 @@ package enum Focus: String, CaseIterable, Sendable {
             settings.haste = random.pick([60, 200])
             settings.slowLooks = random.pick([60, 100])
         case .timers:
+            settings.flavour = .any
             settings.stepLimit = 12
             settings.losesNotifications = true
             settings.temper.slow = 40

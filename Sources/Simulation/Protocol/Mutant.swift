@@ -103,7 +103,7 @@ package enum Mutant: String, CaseIterable, Sendable {
         switch self {
         case .eventLooksForWait, .matcherWithoutKeyLock, .matcherWithoutRunLock, .waitLooksOnce: .events
         case .markWaits: .marks
-        case .supersededTimerFires: .timers
+        case .supersededTimerFires, .unwantedForgotten: .timers
         case .reportedTwice: .reports
         default: nil
         }
