@@ -92,7 +92,12 @@ struct RunFold: Sendable {
     }
 
     mutating func putCancelFirst() {
-        guard frame.run.cancelRequested, frame.run.root?.ending == nil else { return }
+        guard frame.run.cancelRequested else { return }
+        switch frame.run.root?.ending {
+        // A run that fails may still be cleaning up, and a cancel ends that, too.
+        case nil, .failed: break
+        case .cancelled, .timedOut, .satisfied, .succeeded: return
+        }
         inputs.removeAll { if case .cancel = $0 { true } else { false } }
         if frame.run.root == nil { inputs.removeAll() }
         inputs.insert(.cancel(reason: frame.run.cancelReason), at: 0)

@@ -18,7 +18,7 @@ package struct DefinitionGenerator {
 
     private let stepLimit: Int
     private let isForStory: Bool
-    private let isAboutEvents: Bool
+    private let focus: Focus?
 
     /// How many steps a definition has at most, unless somebody says otherwise.
     package static let stepLimit = 20
@@ -31,13 +31,13 @@ package struct DefinitionGenerator {
     ///
     /// - Parameters:
     ///   - isForStory: whether it is for the simulator of the protocol, where runs send each other events.
-    ///   - isAboutEvents: whether many steps wait for them.
-    package init(seed: UInt64, flavour: Flavour, steps: Int = DefinitionGenerator.stepLimit, isForStory: Bool = false, isAboutEvents: Bool = false) {
+    ///   - focus: what most of its steps are, if they are something in particular.
+    package init(seed: UInt64, flavour: Flavour, steps: Int = DefinitionGenerator.stepLimit, isForStory: Bool = false, focus: Focus? = nil) {
         random = SeededGenerator(seed: seed)
         self.flavour = flavour
         stepLimit = steps
         self.isForStory = isForStory
-        self.isAboutEvents = isAboutEvents
+        self.focus = focus
     }
 
     // The steps that can be seen from somewhere: the nearest block first, each with all its ids and those that have surely settled; and
@@ -109,7 +109,7 @@ package struct DefinitionGenerator {
         var loop: Loop?
         var sight = sight
         let outer = sight
-        if random.chance(18), depth < Self.depthLimit {
+        if random.chance(focus == .timers ? 50 : 18), depth < Self.depthLimit {
             let made = self.loop(sight)
             loop = made
             if case .each = made.source { sight.names.append(made.variable) }
@@ -140,7 +140,7 @@ package struct DefinitionGenerator {
                 caught.names.append("error.type")
                 step.onError = .catch(block(depth: depth + 1, caught))
             }
-            if random.chance(12) { step.totalTimeout = .seconds(1 + random.below(100)) }
+            if random.chance(focus == .timers ? 40 : 12) { step.totalTimeout = .seconds(1 + random.below(focus == .timers ? 3 : 100)) }
             if random.chance(12) { setTimeout(&step, depth, sight) }
         }
         return step
@@ -158,7 +158,7 @@ package struct DefinitionGenerator {
     }
 
     private mutating func verb(_ id: String, _ depth: Int, _ sight: Sight) -> Verb {
-        let draw = isAboutEvents && random.chance(30) ? 68 : random.below(100)
+        let draw = drawOfFocus() ?? random.below(100)
         let mayNest = depth < Self.depthLimit && stepsLeft > 0
         switch draw {
         case 0..<16 where mayNest: return .block(part(depth, sight))
@@ -201,9 +201,23 @@ package struct DefinitionGenerator {
         }
     }
 
+    // What the story is about: steps that wait, or sub-workflows.
+    private mutating func drawOfFocus() -> Int? {
+        switch focus {
+        case .events: random.chance(30) ? 68 : nil
+        case .marks: random.chance(30) ? 55 : nil
+        case .timers, .reports, nil: nil
+        }
+    }
+
     // MARK: Loops and joins
 
     private mutating func loop(_ sight: Sight) -> Loop {
+        if focus == .timers, !sight.names.contains("index") {
+            return Loop(
+                source: .each(.array((0..<6).map { .int(Int64($0)) })), variable: "item", every: .seconds(1 + random.below(2)),
+                maxParallel: random.pick([2, 3, 4]), collect: .none)
+        }
         // In stories loops in loops are short: a run's steps multiply.
         let count = random.pick(isForStory && sight.names.contains("index") ? [0, 1, 2, 3] : [0, 1, 2, 3, 5, 9])
         let once: Int? = random.pick([1, 1, 2, 3, nil])

@@ -130,7 +130,7 @@ extension Worker {
     }
 
     private func note(_ kept: [Bool], _ outcomes: [SettledTask], _ claimed: [ClaimedTask], asked: ContinuousClock.Instant) {
-        state.noteReported(zip(outcomes, kept).filter(\.1).map(\.0), isDurable: !claimed.isEmpty, asked: asked)
+        state.noteReported(outcomes, kept: kept, isDurable: !claimed.isEmpty, asked: asked)
         for (outcome, held) in zip(outcomes, kept) {
             let isRepeated = state.wasRepeated(outcome.fence)
             if held {

@@ -63,7 +63,7 @@ final class WorkerState: Sendable {
         var phase = SessionPhase.none
         var running: [ExecutionKey: Execution] = [:]
         var outbox: [SettledTask] = []
-        // Reported and kept, but perhaps not durable yet.
+        // Reported and kept, or perhaps kept, but perhaps not durable yet: since when the server has had them at the latest.
         var reported: [(outcome: SettledTask, at: ContinuousClock.Instant)] = []
         // Reported once more, because a crash may have taken the first report with it.
         var repeated: Set<Fence> = []
@@ -83,6 +83,12 @@ final class WorkerState: Sendable {
         mutating func add(_ outcomes: some Collection<SettledTask>) {
             if outbox.isEmpty { waitingSince = ContinuousClock.now }
             outbox += outcomes
+        }
+
+        mutating func remember(_ outcomes: [SettledTask], since moment: ContinuousClock.Instant) {
+            let fences = Set(outcomes.map(\.fence))
+            reported.removeAll { fences.contains($0.outcome.fence) }
+            reported += outcomes.map { ($0, moment) }
         }
     }
 
@@ -166,33 +172,37 @@ final class WorkerState: Sendable {
     }
 
     /// Puts back what could not be reported: it is tried again. With it goes what was reported just before the last answer: when the server has
-    /// crashed since, that may be lost, too, however late this process notices.
-    func putBack(_ outcomes: [SettledTask]) {
+    /// crashed since, that may be lost, too, however late this process notices. All of it stays in doubt: to be refused because the first report
+    /// is there makes that one no more durable, and the next connection may be lost to a crash.
+    func putBack(_ outcomes: [SettledTask], now: ContinuousClock.Instant = .now) {
         inner.withLock { inner in
-            let doubtful = inner.reported.map(\.outcome)
-            inner.reported = []
-            inner.repeated.formUnion(doubtful.map(\.fence))
+            let listed = Set((outcomes + inner.outbox).map(\.fence))
+            let doubtful = inner.reported.map(\.outcome).filter { !listed.contains($0.fence) }
+            inner.repeated.formUnion(inner.reported.map(\.outcome.fence))
             inner.add(doubtful + outcomes)
+            inner.remember(outcomes, since: now)
         }
     }
 
     /// What is committed without a lease is durable a little later: three times `wal_writer_delay` at most, 0.6 s unless somebody has changed it.
     static let durableAfter: Duration = .seconds(1)
 
-    /// These were kept. With new leases in the same commit they and all before them are durable; without, they are remembered for a while: until
-    /// the server has answered something that was asked that much later. The clock of this process says nothing, it may have stood still.
+    /// These were reported. With new leases in the same commit they and all before them are durable; without, those that were kept, now or perhaps
+    /// by an earlier report, are remembered for a while: until the server has answered something that was asked that much later. The clock of
+    /// this process says nothing, it may have stood still.
     ///
     /// - Parameters:
+    ///   - kept: which of them were kept.
     ///   - asked: when the request was sent whose answer this is.
     ///   - now: when the answer came.
-    func noteReported(_ outcomes: [SettledTask], isDurable: Bool, asked: ContinuousClock.Instant, now: ContinuousClock.Instant = .now) {
+    func noteReported(
+        _ outcomes: [SettledTask], kept: [Bool], isDurable: Bool, asked: ContinuousClock.Instant, now: ContinuousClock.Instant = .now
+    ) {
         inner.withLock { inner in
-            if isDurable {
-                inner.reported = []
-            } else {
-                inner.reported.removeAll { asked - $0.at >= Self.durableAfter }
-                inner.reported += outcomes.map { ($0, now) }
-            }
+            guard !isDurable else { return inner.reported = [] }
+            let known = Set(inner.reported.map(\.outcome.fence))
+            inner.reported.removeAll { asked - $0.at >= Self.durableAfter }
+            inner.remember(zip(outcomes, kept).filter { $1 || known.contains($0.fence) }.map(\.0), since: now)
         }
     }
 

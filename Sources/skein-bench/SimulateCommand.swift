@@ -11,7 +11,8 @@ struct SimulateCommand: AsyncParsableCommand {
         discussion: """
             A seed is one story: three runs of random definitions, two coordinators, three workers, up to thirty faults; then the faults end, \
             and everything has to come to its end. The same seed is the same story, byte for byte: a failing one is printed, made smaller, \
-            and can be read with --seed S --seeds 1 --trace. With --mutants each planted fault of the protocol must be found; with \
+            and can be read with --seed S --seeds 1 --trace. With --focus the stories are about one thing, whose moments are rare \
+            otherwise. With --mutants each planted fault of the protocol must be found, in stories about what it is about; with \
             --witnesses too, and the seeds that show them are printed as the source file that the tests replay them from. \
             Exits with 1 when a promise was broken, or a mutant was not found.
             """)
@@ -37,6 +38,9 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "Plant one fault of the list.")
     var mutant: String?
 
+    @Option(help: "What the stories are about: \(Focus.list). Otherwise everything.")
+    var focus: Focus?
+
     func validate() throws {
         if seeds < 1 { throw ValidationError("--seeds must be 1 or more, not \(seeds)") }
         if let jobs, jobs < 1 { throw ValidationError("--jobs must be 1 or more, not \(jobs)") }
@@ -53,7 +57,7 @@ struct SimulateCommand: AsyncParsableCommand {
         let begun = clock.now
         let cpuBefore = Self.cpuSeconds
         var tally = SimulationTally()
-        await play(from: seed, count: seeds, mutant: planted) { report in
+        await play(from: seed, count: seeds, about: stories, mutant: planted) { report in
             tally.add(report)
             if report.violation != nil { show(report, planted) } else if trace, seeds == 1 { print(report.trace.joined(separator: "\n")) }
             if tally.seeds % max(1, seeds / 10) == 0 {
@@ -73,16 +77,19 @@ struct SimulateCommand: AsyncParsableCommand {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
+    // A planted fault is looked for where it shows.
+    private var stories: Focus? { focus ?? mutant.flatMap { Mutant(rawValue: $0) }?.focus }
+
     private var jobCount: Int { jobs ?? ProcessInfo.processInfo.activeProcessorCount }
 
     // Plays seeds, several at a time, until all are played or `note` has had enough: then it still hears of those under way.
-    private func play(from first: UInt64, count: Int, mutant: Mutant?, note: (SimulationReport) -> Bool) async {
+    private func play(from first: UInt64, count: Int, about focus: Focus?, mutant: Mutant?, note: (SimulationReport) -> Bool) async {
         let isTraced = trace && count == 1
         await withTaskGroup(of: SimulationReport.self) { group in
             var next = 0
             func add() {
                 guard next < count else { return }
-                var settings = Settings(seed: first &+ UInt64(next), mutant: mutant)
+                var settings = Settings(seed: first &+ UInt64(next), focus: focus, mutant: mutant)
                 settings.isTraced = isTraced
                 next += 1
                 group.addTask { Simulator.play(settings) }
@@ -98,7 +105,7 @@ struct SimulateCommand: AsyncParsableCommand {
     private func show(_ report: SimulationReport, _ planted: Mutant?) {
         guard let violation = report.violation else { return }
         print("simulate: seed \(report.seed): \(violation)")
-        var settings = Settings(seed: report.seed, mutant: planted)
+        var settings = Settings(seed: report.seed, focus: stories, mutant: planted)
         settings.isTraced = trace
         var shrinker = Shrinker(settings)
         shrinker.shrink()
@@ -115,12 +122,11 @@ struct SimulateCommand: AsyncParsableCommand {
             let begun = clock.now
             var first: SimulationReport?
             var played = 0
-            await play(from: seed, count: mutant.seedBudget, mutant: mutant) { report in
+            await play(from: seed, count: mutant.seedBudget, about: mutant.focus, mutant: mutant) { report in
                 played += 1
                 // A story that fails in any case shows nothing.
-                if report.violation != nil, report.seed < first?.seed ?? .max, Simulator.play(Settings(seed: report.seed)).violation == nil {
-                    first = report
-                }
+                let failsAnyway = { Simulator.play(Settings(seed: report.seed, focus: mutant.focus)).violation != nil }
+                if report.violation != nil, report.seed < first?.seed ?? .max, !failsAnyway() { first = report }
                 return first == nil
             }
             let time = String(format: "%.1f s", (clock.now - begun).inSeconds)
@@ -142,6 +148,10 @@ struct SimulateCommand: AsyncParsableCommand {
     private func say(_ line: String) {
         if witnesses { FileHandle.standardError.write(Data("\(line)\n".utf8)) } else { print(line) }
     }
+}
+
+extension Focus: ExpressibleByArgument {
+    fileprivate static var list: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }
 
 /// What many seeds come to.

@@ -20,6 +20,9 @@ struct ConformanceTests {
     func protocolScripts(script: ProtocolScript) async throws {
         let real = try await RealProtocol.play(script)
         #expect(ProtocolActors.play(script) == real)
+        if let shown = script.shows { #expect(real.contains { $0.contains(shown) }) }
+        // Nobody waits in a circle.
+        #expect(!real.contains { $0.contains("40P01") })
     }
 
     @Test("on nothing by chance: every script has a name of its own, and most of them somebody who waits")

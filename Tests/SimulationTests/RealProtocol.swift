@@ -49,7 +49,11 @@ actor RealProtocol {
         let connection = try await database.connect(applicationName: name)
         connections[name] = connection
         pids[name] = try await connection.query("select pg_backend_pid()")[0].int32(0)
-        ids[name] = try await connection.query(
+        ids[name] = try await Self.register(name, on: connection)
+    }
+
+    private static func register(_ name: String, on connection: PostgresConnection) async throws(PostgresError) -> Int64 {
+        try await connection.query(
             "select skein.register_session_v1('default', $1, 'localhost', 1, 'test', array['default'], 9, 60000)", [.text(name)])[0].int64(0)
     }
 
@@ -60,7 +64,9 @@ actor RealProtocol {
     }
 
     private func act(_ name: String, _ move: ProtocolMove) async throws -> String {
-        guard let connection = connections[name], let id = ids[name] else { return "" }
+        guard let connection = connections[name] else { return "" }
+        if case .register = move { ids[name] = try await Self.register(name, on: connection) }
+        guard let id = ids[name] else { return "" }
         let victim: Int64? = if case .expire(let other) = move { ids[other] } else { nil }
         let claims = claims
         pending[name] = Task {
@@ -157,6 +163,23 @@ actor RealProtocol {
         case .leaveMark:
             _ = try await connection.query("select skein.raise_ready_mark_v1(1)")
             return "ok"
+        case .register: return "ok"
+        case .forgetTimeline:
+            _ = try await connection.query("delete from skein.cluster_epoch")
+            return "ok"
+        case .checkEpoch: return try await text("select skein.check_epoch_v1()::text")
+        case .adopt:
+            try await connection.script(
+                "update skein.run set parent_run_id = '\(run(2))', parent_path = 'a', follows_parent = true, depth = 1 where run_id = '\(run(1))'")
+            return "ok"
+        case .wait(let number):
+            try await connection.script(
+                "insert into skein.wait (run_id, path, namespace_id, since) values ('\(run(number))', 'w', 1, '-infinity')")
+            return "ok"
+        case .signal(let number):
+            _ = try await text("select skein.signal('\(run(number))', 'go', p_id => 'signal \(number)')::text")
+            return "ok"
+        case .match: return try await text("select handed || ' of ' || looked_at from skein.match_waits_v1(100)")
         case .lockDue:
             return try await text("select (outcomes + orders + timers)::text from skein.lock_due_runs_v1(100, 0, 1)")
         }

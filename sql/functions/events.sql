@@ -128,14 +128,14 @@ begin
                    union all
                    select hashtextextended(r::text, 2) from unnest(v_runs) as r) as keys
             order by lock_key) as k;
-  -- Then the runs that wait, so that none of them ends or is paused meanwhile.
+  -- Then the runs that wait, so that none of them ends or is paused meanwhile; from the top down, as lock_tree_v1 does.
   select array_agg(run_id) into v_locked
     from (select r.run_id from skein.run r
            where r.run_id = any (
              array(select w.run_id from skein.wait w where w.run_id = any (v_runs)
                    union
                    select k.run_id from skein.wait_key k where k.correlation = any (v_correlations)))
-           order by r.run_id
+           order by r.depth, r.run_id
              for share) as locked;
   if v_locked is null then
     return;

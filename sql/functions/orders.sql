@@ -106,6 +106,8 @@ begin
   select run_id, namespace_id, 'cancel',
          case when run_id = p_run_id then p_reason else 'the run that started it was cancelled' || coalesce(': ' || p_reason, '') end
     from skein.run where run_id = any (v_runs) and cancel_requested_at is null;
+  -- All at once, in the order in which workers settle: a run need not be older than those below it.
+  perform skein.lock_tasks_v1(v_runs);
   perform skein.mark_cancelled_v1(array[p_run_id], p_reason);
   perform skein.mark_cancelled_v1(v_runs[2:], 'the run that started it was cancelled' || coalesce(': ' || p_reason, ''));
   return 'cancelling';

@@ -58,9 +58,12 @@ begin
   select (pg_control_system()).system_identifier, skein.timeline()
   on conflict do nothing;
   if found then
-    -- A claim that is under way comes first: what it takes has to be there when the reaper looks, or it would stay leased for ever.
-    perform from skein.worker_session where dead_at is null order by session_id for update;
-    update skein.worker_session set dead_at = clock_timestamp(), dead_reason = 'timeline changed' where dead_at is null;
+    -- A claim that is under way comes first: what it takes has to be there when the reaper looks, or it would stay leased for ever. So only
+    -- what is locked is voided: who registers meanwhile is of this timeline, and may be claiming already.
+    with alive as (
+      select session_id from skein.worker_session where dead_at is null order by session_id for update)
+    update skein.worker_session s set dead_at = clock_timestamp(), dead_reason = 'timeline changed'
+      from alive where s.session_id = alive.session_id;
     get diagnostics v_voided = row_count;
     update skein.cluster_epoch e set voided_sessions = v_voided
      where e.timeline = skein.timeline() and e.system_identifier = (select (pg_control_system()).system_identifier);

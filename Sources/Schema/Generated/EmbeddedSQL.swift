@@ -936,14 +936,14 @@ begin
                    union all
                    select hashtextextended(r::text, 2) from unnest(v_runs) as r) as keys
             order by lock_key) as k;
-  -- Then the runs that wait, so that none of them ends or is paused meanwhile.
+  -- Then the runs that wait, so that none of them ends or is paused meanwhile; from the top down, as lock_tree_v1 does.
   select array_agg(run_id) into v_locked
     from (select r.run_id from skein.run r
            where r.run_id = any (
              array(select w.run_id from skein.wait w where w.run_id = any (v_runs)
                    union
                    select k.run_id from skein.wait_key k where k.correlation = any (v_correlations)))
-           order by r.run_id
+           order by r.depth, r.run_id
              for share) as locked;
   if v_locked is null then
     return;
@@ -1664,6 +1664,8 @@ begin
   select run_id, namespace_id, 'cancel',
          case when run_id = p_run_id then p_reason else 'the run that started it was cancelled' || coalesce(': ' || p_reason, '') end
     from skein.run where run_id = any (v_runs) and cancel_requested_at is null;
+  -- All at once, in the order in which workers settle: a run need not be older than those below it.
+  perform skein.lock_tasks_v1(v_runs);
   perform skein.mark_cancelled_v1(array[p_run_id], p_reason);
   perform skein.mark_cancelled_v1(v_runs[2:], 'the run that started it was cancelled' || coalesce(': ' || p_reason, ''));
   return 'cancelling';
@@ -1835,9 +1837,12 @@ begin
   select (pg_control_system()).system_identifier, skein.timeline()
   on conflict do nothing;
   if found then
-    -- A claim that is under way comes first: what it takes has to be there when the reaper looks, or it would stay leased for ever.
-    perform from skein.worker_session where dead_at is null order by session_id for update;
-    update skein.worker_session set dead_at = clock_timestamp(), dead_reason = 'timeline changed' where dead_at is null;
+    -- A claim that is under way comes first: what it takes has to be there when the reaper looks, or it would stay leased for ever. So only
+    -- what is locked is voided: who registers meanwhile is of this timeline, and may be claiming already.
+    with alive as (
+      select session_id from skein.worker_session where dead_at is null order by session_id for update)
+    update skein.worker_session s set dead_at = clock_timestamp(), dead_reason = 'timeline changed'
+      from alive where s.session_id = alive.session_id;
     get diagnostics v_voided = row_count;
     update skein.cluster_epoch e set voided_sessions = v_voided
      where e.timeline = skein.timeline() and e.system_identifier = (select (pg_control_system()).system_identifier);

@@ -123,7 +123,8 @@ package final class ProtocolActors {
                 if let transaction = actor.transaction { database.rollBack(transaction) }
                 actor.transaction = nil
                 return "ok"
-            case .claim, .settle, .heartbeat, .expire, .markDead, .reap, .pause, .resume, .cancel, .lockDue, .leaveMark:
+            case .claim, .settle, .heartbeat, .expire, .markDead, .reap, .pause, .resume, .cancel, .lockDue, .leaveMark, .register, .forgetTimeline,
+                .checkEpoch, .adopt, .wait, .signal, .match:
                 if let transaction = actor.transaction { return try await answer(move, actor, transaction) }
                 let transaction = database.begin(fiber)
                 do throws(ModelError) {
@@ -171,6 +172,37 @@ package final class ProtocolActors {
         case .leaveMark:
             try await server.raise(transaction, .ready, isSure: true)
             return "ok"
+        case .register:
+            actor.id = try await server.register(transaction)
+            return "ok"
+        case .checkEpoch: return "\(try await server.checkEpoch(transaction))"
+        case .forgetTimeline:
+            try await server.statement(transaction) { statement throws(ModelError) in
+                try await server.tables.epochs.delete(statement, server.tables.epochs.find(statement))
+            }
+            return "ok"
+        case .adopt:
+            try await server.statement(transaction) { statement throws(ModelError) in
+                try await server.tables.runs.update(statement, server.tables.runs.find(statement, key: Self.runs[0])) { row in
+                    row.relatives.parent = Self.runs[1]
+                    row.relatives.followsParent = true
+                    row.depth = 1
+                }
+            }
+            return "ok"
+        case .wait(let run):
+            try await server.statement(transaction) { statement throws(ModelError) in
+                let row = WaitRow(
+                    run: Self.runs[run - 1], path: StepPath("w"), names: nil, since: .distantPast, isBroadcast: false, createdAt: stage.now)
+                try await server.tables.waits.insert(statement, row)
+            }
+            return "ok"
+        case .signal(let run):
+            _ = try await server.signal(transaction, Self.runs[run - 1], name: "go", data: .null, id: "signal \(run)")
+            return "ok"
+        case .match:
+            let found = try await server.match(transaction, limit: 100)
+            return "\(found.handed) of \(found.looked)"
         case .begin, .commit, .rollback: return "ok"
         }
     }

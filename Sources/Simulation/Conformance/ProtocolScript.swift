@@ -20,6 +20,19 @@ package enum ProtocolMove: Sendable {
     case lockDue
     /// Leaves a mark for claims, as after a look that took long.
     case leaveMark
+    /// Begins another session; the earlier one is forgotten.
+    case register
+    /// Nobody has seen the database's timeline yet.
+    case forgetTimeline
+    /// Voids all sessions if nobody has seen the timeline.
+    case checkEpoch
+    /// Makes run 1 one that run 2 has started: a run need not be older than those below it.
+    case adopt
+    /// A step of a run waits for signals.
+    case wait(Int)
+    case signal(Int)
+    /// Brings events and waits together.
+    case match
 }
 
 /// A story of two or three sessions, all of them registered.
@@ -28,9 +41,12 @@ package struct ProtocolScript: Sendable, CustomStringConvertible {
     package let name: String
     /// What happens.
     package let steps: [(session: String, move: ProtocolMove)]
+    /// What somebody says in it, where that is not all the same.
+    package let shows: String?
 
-    init(_ name: String, _ steps: [(String, ProtocolMove)]) {
+    init(_ name: String, shows: String? = nil, _ steps: [(String, ProtocolMove)]) {
         self.name = name
+        self.shows = shows
         self.steps = steps.map { (session: $0.0, move: $0.1) }
     }
 
@@ -93,6 +109,25 @@ package struct ProtocolScript: Sendable, CustomStringConvertible {
             [
                 ("C", .claim(2)), ("C", .leaveMark), ("A", .begin), ("A", .claim(1)), ("B", .begin), ("B", .cancel(1)), ("A", .leaveMark),
                 ("B", .commit), ("A", .commit), ("C", .claim(9)),
+            ]),
+        ProtocolScript(
+            "who registers while a changed timeline voids the others is not voided, and keeps what he claims", shows: "C: alive",
+            [
+                ("A", .begin), ("A", .claim(1)), ("B", .forgetTimeline), ("B", .checkEpoch), ("C", .register), ("C", .begin), ("C", .claim(1)),
+                ("A", .commit), ("B", .reap), ("C", .commit), ("B", .reap), ("C", .heartbeat), ("C", .settle), ("A", .settle), ("A", .heartbeat),
+            ]),
+        ProtocolScript(
+            "a timeline is new once", [("A", .forgetTimeline), ("A", .checkEpoch), ("B", .register), ("B", .checkEpoch), ("B", .heartbeat)]),
+        ProtocolScript(
+            "a cancel of a run that is younger than the one below it, and a worker that settles tasks of both, do not wait in a circle",
+            [
+                ("A", .adopt), ("D", .begin), ("D", .claim(1)), ("A", .claim(9)), ("B", .cancel(2)), ("A", .settle), ("D", .commit), ("D", .settle),
+            ]),
+        ProtocolScript(
+            "a cancel of a run that is younger than the one below it, and a matcher that looks at both, do not wait in a circle",
+            [
+                ("A", .adopt), ("A", .claim(2)), ("D", .claim(2)), ("D", .settle), ("A", .wait(1)), ("A", .wait(2)), ("A", .signal(1)),
+                ("A", .signal(2)), ("D", .begin), ("D", .lockDue), ("B", .cancel(2)), ("C", .match), ("D", .commit),
             ]),
         ProtocolScript(
             "a pause that is taken back holds nothing", [("A", .begin), ("A", .pause(1)), ("B", .resume(1)), ("A", .rollback), ("B", .claim(9))]),

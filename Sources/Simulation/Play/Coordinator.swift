@@ -140,26 +140,33 @@ final class Coordinator {
     private func reapAlways(_ fiber: Fiber) async throws(ModelError) {
         var link: Link?
         var since = world.now
+        var pause = world.settings.reapInterval
         var epochIsChecked = false
         while true {
-            try await fiber.sleep(until: world.now + world.settings.reapInterval)
+            try await fiber.sleep(until: world.now + pause)
+            pause = world.settings.reapInterval
             do throws(ModelError) {
                 let open = try opened(&link, fiber, isPooled: true)
                 let lease = world.settings.lease
-                if !epochIsChecked || server.mutant != .epochCheckedOnce {
+                let isGrace = world.now - since < lease
+                let look = try await open.call("reap") { transaction throws(ModelError) in
+                    let marksDead = !isGrace && self.world.now - self.world.serverSince > lease
+                    return try await self.server.lookAtLeases(transaction, marksDead: marksDead, limit: Self.reapedAtOnce)
+                }
+                if look.lost > 0 { world.notify(.folds) }
+                if look.isNewTimeline, !epochIsChecked || server.mutant != .epochCheckedOnce {
                     _ = try await open.call("epoch") { transaction throws(ModelError) in try await self.server.checkEpoch(transaction) }
-                }
-                if world.now - since >= lease, world.now - world.serverSince > lease {
-                    _ = try await open.call("mark dead") { transaction throws(ModelError) in try await self.server.markDead(transaction) }
-                }
-                let lost = try await open.call("reap") { transaction throws(ModelError) in
-                    try await self.server.reap(transaction, limit: Self.reapedAtOnce)
+                    pause = .zero
+                    continue
                 }
                 epochIsChecked = true
                 world.observer.leasesWereLookedAt()
-                if lost > 0 { world.notify(.folds) }
-                if world.tables.lowWater.hasRows {
+                if look.hasDueMark {
                     try await open.call("look below") { transaction throws(ModelError) in try await self.server.lookBelowMarks(transaction) }
+                }
+                // No lease runs out before it says so; a worker that comes meanwhile may have a short one.
+                if look.lost == 0, !look.hasMark, !isGrace {
+                    pause = max(pause, min(look.nextEnd.map { $0 - world.now } ?? .zero, Self.longestIdle))
                 }
             } catch {
                 try note(error, "reap")

@@ -56,10 +56,12 @@ package struct Fault: Sendable, CustomStringConvertible {
     }
 
     /// A plan of faults.
-    static func plan(_ random: inout SeededGenerator, count: Int, lease: Duration, climate: Climate) -> [Fault] {
+    static func plan(_ random: inout SeededGenerator, for settings: Settings) -> [Fault] {
+        let (lease, climate) = (settings.lease, settings.climate)
         var turn = 20
-        return (0..<count).map { _ in
+        return (0..<settings.faultCount).map { _ in
             turn += 1 + random.below(random.pick([5, 40, 120]))
+            if let focus = settings.focus, random.chance(80) { return focus.fault(&random, lease, turn: turn) }
             let kind = random.chance(60) ? kind(&random, lease, in: climate) : anyKind(&random, lease)
             var fault = Fault(turn: turn, kind: kind)
             if climate == .slow, case .linger = kind { fault.place = random.pick(slowPlaces) }

@@ -7,6 +7,8 @@ import WorkflowModel
 package struct Settings: Sendable {
     /// Everything random comes from this.
     package let seed: UInt64
+    /// What the story is about, if it is about something in particular.
+    package let focus: Focus?
     /// The planted fault.
     package var mutant: Mutant?
     /// Whether what happens is written down.
@@ -48,8 +50,9 @@ package struct Settings: Sendable {
     }
 
     /// The settings of a seed.
-    package init(seed: UInt64, mutant: Mutant? = nil) {
+    package init(seed: UInt64, focus: Focus? = nil, mutant: Mutant? = nil) {
         self.seed = seed
+        self.focus = focus
         self.mutant = mutant
         var random = SeededGenerator(seed: seed ^ 0x5345_5454_494E_4753)
         stepLimit = random.pick([10, 20, 60])
@@ -79,6 +82,7 @@ package struct Settings: Sendable {
             temper.wrongAnswer = random.pick([0, 10])
             temper.cancel = random.pick([0, 0, 2, 8])
         }
+        focus?.adjust(&self, &random)
     }
 }
 
@@ -107,13 +111,14 @@ package enum Simulator {
     /// Plays one.
     package static func play(_ settings: Settings) -> SimulationReport {
         var random = SeededGenerator(seed: settings.seed ^ 0x464F_5254_554E_4553)
-        let faults = Fault.plan(&random, count: settings.faultCount, lease: settings.lease, climate: settings.climate)
+        let faults = Fault.plan(&random, for: settings)
         let kept = faults.enumerated().filter { !settings.withoutFaults.contains($0.offset) }.map(\.element)
         let world = World(settings, plan: kept)
         var wanted: [(name: String, input: JSONText)] = []
         for place in 0..<runCount {
-            var generator = DefinitionGenerator(seed: random.next(), flavour: settings.flavour, steps: settings.stepLimit, isForStory: true,
-                isAboutEvents: settings.isAboutEvents)
+            var generator = DefinitionGenerator(
+                seed: random.next(), flavour: settings.flavour, steps: settings.stepLimit, isForStory: true,
+                focus: settings.focus ?? (settings.isAboutEvents ? .events : nil))
             var definition = generator.definition()
             let input = JSONText(["n": .int(Int64(random.below(3)))])
             guard !settings.withoutRuns.contains(place) else { continue }

@@ -4,51 +4,52 @@ extension Mutant {
     /// The seed of a story that shows it, if one is known. When the model changes, so do the stories, and other ones have to be looked for.
     package var witness: UInt64? {
         switch self {
-        case .settleWithoutFence: 17
-        case .settleWithoutFenceAndSession: 17
+        case .settleWithoutFence: 2215
+        case .settleWithoutFenceAndSession: 127
         case .claimLeased: 0
         case .claimHeld: 24
-        case .deadSessionClaims: 17
+        case .deadSessionClaims: 11
         case .claimInMemory: 68
         case .fenceWithoutTimeline: 16
         case .sessionWithoutTimeline: 16
         case .epochIgnored: 0
         case .epochCheckedOnce: 9
-        case .epochPassesClaims: 329
+        case .epochPassesClaims: 2651
         case .foldWithoutRunLock: 1
         case .foldFromStaleRead: 23
         case .frameOfAnyRevision: 1
-        case .framesOutliveConnection: 74
+        case .framesOutliveConnection: 604
         case .foldInTwoTransactions: 1
         case .endingToldLater: 2
-        case .reaperFreesWithoutLock: 7
-        case .noReaper: 7
+        case .reaperFreesWithoutLock: 10
+        case .noReaper: 3
         case .reaperTrustsLease: 1
-        case .heartbeatRevives: 4
+        case .heartbeatRevives: 3
         case .pauseHoldsNothing: 24
-        case .pauseSkipsLocked: 60
+        case .pauseSkipsLocked: 84
         case .resumeLeavesHeld: 5
         case .pauseLeavesTimers: 5
-        case .cancelHoldsNothing: 69
-        case .unwantedForgotten: 2015
+        case .cancelHoldsNothing: 25
+        case .unwantedForgotten: 0
         case .lateOutcomeStays: 2
-        case .supersededTimerFires: nil
+        case .supersededTimerFires: 27
         case .foldInMemory: 1
-        case .reportedOnce: 1
-        case .reportsByItsOwnClock: 41
+        case .reportedOnce: 60
+        case .reportedTwice: 241
+        case .reportsByItsOwnClock: 501
         case .markPassesWaiting: 27
         case .marksAreBelieved: 1
-        case .markWaits: nil
+        case .markWaits: 2943
         case .keyCheckedFirst: 1
-        case .eventLooksForWait: nil
-        case .matcherWithoutKeyLock: nil
-        case .matcherWithoutRunLock: nil
+        case .eventLooksForWait: 17
+        case .matcherWithoutKeyLock: 42
+        case .matcherWithoutRunLock: 42
         case .anyWaitDecides: 200
-        case .waitLooksOnce: nil
-        case .signalsLookedAtOnce: 69
+        case .waitLooksOnce: 8
+        case .signalsLookedAtOnce: 383
         case .notifyOnly: 11
-        case .straysKept: 7
-        case .keyPerAttempt: 4
+        case .straysKept: 15
+        case .keyPerAttempt: 5
         case .timersFireEarly: 5
         }
     }

@@ -118,7 +118,7 @@ final class Worker {
                     abandon(session)
                 case .killed: throw error
                 case .connectionLost:
-                    outcomes = reportedJustBefore() + reported + outcomes
+                    putBack(reported)
                     mayHoldStrays = true
                     link?.cut()
                     link = nil
@@ -158,21 +158,35 @@ final class Worker {
         }
     }
 
-    // When the server has crashed, that may be lost, too.
-    private func reportedJustBefore() -> [Settlement] {
-        defer { doubtful = [] }
+    // When the server has crashed, what was reported just before may be lost, too. All of it stays doubtful: what is reported again, and refused
+    // because the first report is there, is on the disk no earlier for that.
+    private func putBack(_ reported: [Settlement]) {
+        var again: [Settlement]
         switch server.mutant {
-        case .reportedOnce: return []
-        case .reportsByItsOwnClock: return doubtful.filter { world.now - $0.at < Self.durableAfter }.map(\.settlement)
-        default: return doubtful.map(\.settlement)
+        case .reportedOnce: again = []
+        case .reportsByItsOwnClock: again = doubtful.filter { world.now - $0.at < Self.durableAfter }.map(\.settlement)
+        default: again = doubtful.map(\.settlement)
         }
+        if server.mutant == .reportedTwice { doubtful = [] }
+        let listed = Set((reported + outcomes).map(\.fence))
+        again.removeAll { listed.contains($0.fence) }
+        outcomes = again + reported + outcomes
+        if server.mutant != .reportedTwice { remember(reported) }
+    }
+
+    // These may have been kept, and may be lost.
+    private func remember(_ settlements: [Settlement]) {
+        let fences = Set(settlements.map(\.fence))
+        doubtful.removeAll { fences.contains($0.settlement.fence) }
+        doubtful += settlements.map { ($0, world.now) }
     }
 
     private func note(_ kept: [Bool], _ reported: [Settlement], _ claimed: [TaskRow], _ asked: Timestamp) {
         if !reported.isEmpty { world.notify(.folds) }
         if claimed.isEmpty {
+            let known = Set(doubtful.map(\.settlement.fence))
             doubtful.removeAll { asked - $0.at >= Self.durableAfter }
-            doubtful += zip(kept, reported).filter(\.0).map { ($0.1, world.now) }
+            remember(zip(kept, reported).filter { $0 || known.contains($1.fence) }.map(\.1))
         } else {
             doubtful = []
         }

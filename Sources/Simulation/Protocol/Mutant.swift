@@ -65,6 +65,8 @@ package enum Mutant: String, CaseIterable, Sendable {
     case foldInMemory
     /// A worker whose connection is gone does not report again what a crash may have taken.
     case reportedOnce
+    /// What a worker has reported again, and what was refused because the first report was there, it does not report a third time.
+    case reportedTwice
     /// A worker that stood still does not report again what it believes to be old.
     case reportsByItsOwnClock
     /// A mark is left behind the clock, whatever waits below it.
@@ -95,6 +97,17 @@ package enum Mutant: String, CaseIterable, Sendable {
     case keyPerAttempt
     /// Timers fire when the fold looks at them, due or not.
     case timersFireEarly
+
+    /// What stories have to be about to show it soon; nil when any story may.
+    package var focus: Focus? {
+        switch self {
+        case .eventLooksForWait, .matcherWithoutKeyLock, .matcherWithoutRunLock, .waitLooksOnce: .events
+        case .markWaits: .marks
+        case .supersededTimerFires, .unwantedForgotten: .timers
+        case .reportedTwice: .reports
+        default: nil
+        }
+    }
 
     /// Within how many seeds it must be found: most are found within a hundred.
     package var seedBudget: Int { 8000 }

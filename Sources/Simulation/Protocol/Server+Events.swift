@@ -78,7 +78,7 @@ extension Server {
             var waiting: Set<RunID> = []
             for run in runs where !tables.waits.find(statement, of: run).isEmpty { waiting.insert(run) }
             for row in tables.waitKeys.find(statement, where: { correlations.contains($0.key.correlation) }).rows { waiting.insert(row.key.step.run) }
-            let found = tables.runs.find(statement, keys: waiting.sorted())
+            let found = tables.runs.find(statement, keys: waiting.sorted()).sorted { ($0.depth, $0.id) < ($1.depth, $1.id) }
             if mutant == .matcherWithoutRunLock { return Set(found.rows.map(\.id)) }
             return Set(try await tables.runs.lock(statement, found, .share).rows.map(\.id))
         }

@@ -88,6 +88,8 @@ extension Server {
                 try await tell(statement, row.id, .cancel(reason: row.id == run ? reason : below))
             }
         }
+        // All at once, in the order in which workers settle.
+        try await lockTasks(transaction, of: runs)
         try await markCancelled(transaction, [run], reason: reason)
         if runs.count > 1 { try await markCancelled(transaction, Array(runs.dropFirst()), reason: below) }
         return true

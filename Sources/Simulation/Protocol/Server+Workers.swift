@@ -62,16 +62,16 @@ extension Server {
             if case .new = try await tables.epochs.insert(statement, EpochRow(timeline: timeline), .nothing) { true } else { false }
         }
         guard isNew else { return 0 }
-        // A claim that is under way comes first: what it takes has to be seen by the reaper.
-        if mutant != .epochPassesClaims {
-            try await statement(transaction) { statement throws(ModelError) in
-                let alive = tables.sessions.find(statement) { $0.deadAt == nil }.sorted { $0.id.rawValue < $1.id.rawValue }
-                _ = try await tables.sessions.lock(statement, alive, .update)
-            }
-        }
+        // A claim that is under way comes first: what it takes has to be seen by the reaper. Who registers meanwhile is not meant.
         return try await statement(transaction) { statement throws(ModelError) in
-            try await tables.sessions.update(statement, tables.sessions.find(statement) { $0.deadAt == nil }) { $0.deadAt = self.now }.count
+            var voided = alive(statement)
+            if mutant != .epochPassesClaims { voided = try await tables.sessions.lock(statement, voided, .update) }
+            return try await tables.sessions.update(statement, voided) { $0.deadAt = self.now }.count
         }
+    }
+
+    private func alive(_ statement: Statement) -> Table<SessionRow>.Selection {
+        tables.sessions.find(statement) { $0.deadAt == nil }.sorted { $0.id.rawValue < $1.id.rawValue }
     }
 
     // MARK: Claim
@@ -169,6 +169,32 @@ extension Server {
     }
 
     // MARK: Reap
+
+    /// What a coordinator learns when it looks at the leases.
+    struct LeaseLook {
+        var lost = 0
+        /// When the next lease may end.
+        var nextEnd: Timestamp?
+        var hasMark = false
+        /// Whether there is a mark to look below.
+        var hasDueMark = false
+        /// Whether the database is on a timeline that nobody has seen.
+        var isNewTimeline = false
+    }
+
+    /// The reaper's round trip: the late are declared dead, what they held is reaped, and then it looks at what comes next.
+    func lookAtLeases(_ transaction: Transaction, marksDead: Bool, limit: Int) async throws(ModelError) -> LeaseLook {
+        if marksDead { _ = try await markDead(transaction) }
+        var look = LeaseLook(lost: try await reap(transaction, limit: limit))
+        try await statement(transaction) { statement throws(ModelError) in
+            look.nextEnd = alive(statement).rows.map(\.leaseUntil).min()
+            let marks = tables.lowWater.find(statement).rows
+            look.hasMark = !marks.isEmpty
+            look.hasDueMark = marks.contains { $0.lookAt <= now }
+            look.isNewTimeline = mutant != .epochIgnored && tables.epochs.find(statement, key: database.timeline).isEmpty
+        }
+        return look
+    }
 
     /// reap_tasks_v1: how many.
     package func reap(_ transaction: Transaction, limit: Int) async throws(ModelError) -> Int {
