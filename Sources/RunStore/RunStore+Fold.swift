@@ -135,6 +135,8 @@ extension RunStore {
             for row in answers.removeFirst() {
                 guard let position = positions[RunID(row.uuid(0))] else { continue }
                 changes.inboxIDs.append(row.int64(1))
+                // Where nobody had marked the run as cancelled, the look has, and has its tasks' locks.
+                if row.text(2) == "cancel" { changes.holdsTasks = true }
                 folds[position].takeOrder(row)
             }
         }
