@@ -27,149 +27,12 @@ package enum OnConflict<Row> {
 
 /// A table.
 package final class Table<Row: ModelRow> {
-    /// What is there, one slot for each life of a row.
-    package final class Slot: Lockable, WrittenRow, Prunable {
-        // The row itself apart: to look through versions is to move references only.
-        final class Box {
-            let row: Row
-
-            init(_ row: Row) { self.row = row }
-        }
-
-        struct Version {
-            // Tells it from all others.
-            let number: Int
-            let box: Box
-            // Nil: committed long ago.
-            var maker: Transaction?
-            var makerCommand = 0
-            var ender: Transaction?
-            var enderCommand = 0
-        }
-
-        unowned let table: Table
-        var versions: [Version]
-        fileprivate var keys: [Row.Key] = []
-        fileprivate let group: RunID?
-        fileprivate var isListed = true
-        private var isGarbage = false
-        private var writer: Transaction?
-
-        init(_ row: Row, maker: Transaction?, command: Int, table: Table) {
-            self.table = table
-            versions = [Version(number: table.nextVersion(), box: Box(row), maker: maker, makerCommand: command)]
-            group = row.group
-            super.init()
-        }
-
-        // The place of the version that a statement sees.
-        func seen(by statement: Statement) -> Int? {
-            if versions.count == 1, versions[0].maker == nil, versions[0].ender == nil { return 0 }
-            return versions.lastIndex { version in
-                if let maker = version.maker {
-                    if maker === statement.transaction {
-                        guard version.makerCommand < statement.command else { return false }
-                    } else {
-                        guard let number = maker.committedAt, number <= statement.snapshot else { return false }
-                    }
-                }
-                guard let ender = version.ender else { return true }
-                if ender === statement.transaction { return version.enderCommand >= statement.command }
-                return ender.committedAt.map { $0 > statement.snapshot } ?? true
-            }
-        }
-
-        // The place of the newest version that is committed or the transaction's own.
-        func newest(for transaction: Transaction) -> Int? {
-            versions.lastIndex { $0.maker.map { $0 === transaction || $0.committedAt != nil } ?? true }
-        }
-
-        /// The row as it is committed; nil when it is not there.
-        package var committed: Row? { committedBox?.row }
-
-        fileprivate var committedBox: Box? {
-            guard let index = versions.lastIndex(where: { $0.maker.map { $0.committedAt != nil } ?? true }) else { return nil }
-            return versions[index].ender?.committedAt == nil ? versions[index].box : nil
-        }
-
-        func note(_ transaction: Transaction) {
-            guard writer !== transaction else { return }
-            writer = transaction
-            transaction.written.append(self)
-        }
-
-        func commit(_ transaction: Transaction) -> (() -> Void)? {
-            writer = nil
-            let before = versions.first { version in
-                version.maker !== transaction && version.ender === transaction
-            }?.box
-            let after = versions.last.flatMap { $0.ender == nil ? $0.box : nil }
-            if before == nil, after == nil {
-                forget()
-                return nil
-            }
-            if !isGarbage {
-                isGarbage = true
-                table.database.collect(self)
-            }
-            table.changed?(before?.row, after?.row)
-            return { [self] in
-                versions = before.map { [Version(number: table.nextVersion(), box: $0, maker: nil)] } ?? []
-                reindex()
-            }
-        }
-
-        func abort(_ transaction: Transaction) {
-            writer = nil
-            versions.removeAll { $0.maker === transaction }
-            for index in versions.indices where versions[index].ender === transaction { versions[index].ender = nil }
-            reindex()
-        }
-
-        func prune(before horizon: Int) -> Bool {
-            versions.removeAll { $0.ender?.committedAt.map { $0 <= horizon } ?? false }
-            for index in versions.indices where versions[index].maker?.committedAt.map({ $0 <= horizon }) ?? false {
-                versions[index].maker = nil
-            }
-            let isDone = versions.count <= 1 && versions.allSatisfy { $0.maker == nil && $0.ender == nil }
-            if isDone {
-                isGarbage = false
-                if versions.isEmpty || keys.count > 1 { reindex() }
-            }
-            return isDone
-        }
-
-        // Keeps the index in step with the keys of all versions.
-        func reindex() {
-            guard !versions.isEmpty else { return forget() }
-            if !isListed { table.list(self) }
-            // Nearly all rows keep their key.
-            if keys.count == 1, versions.allSatisfy({ $0.box.row.key == keys[0] }) { return }
-            let wanted = Set(versions.map(\.box.row.key))
-            for key in keys where !wanted.contains(key) { table.unindex(self, key) }
-            for key in wanted where !keys.contains(key) { table.index(self, key) }
-            keys = keys.filter { wanted.contains($0) } + wanted.filter { key in !keys.contains(key) }
-        }
-
-        fileprivate func index(first key: Row.Key) {
-            guard !keys.contains(key) else { return }
-            keys.append(key)
-            table.index(self, key)
-        }
-
-        private func forget() {
-            for key in keys { table.unindex(self, key) }
-            keys = []
-            if isListed { table.unlist(self) }
-        }
-    }
-
     /// What it is called.
     package let name: String
     unowned let database: ModelDatabase
     /// Is told of each row that a commit changes: what was there, and what is there now.
     package var changed: ((Row?, Row?) -> Void)?
-    private var byKey: [Row.Key: [Slot]] = [:]
+    var byKey: [Row.Key: [Slot]] = [:]
     private var byGroup: [RunID: [Slot]] = [:]
     private var all: [Slot] = []
     private var lastVersion = 0
@@ -180,28 +43,28 @@ package final class Table<Row: ModelRow> {
         self.database = database
     }
 
-    fileprivate func nextVersion() -> Int {
+    func nextVersion() -> Int {
         lastVersion += 1
         return lastVersion
     }
 
     // MARK: The index
 
-    fileprivate func index(_ slot: Slot, _ key: Row.Key) { byKey[key, default: []].append(slot) }
+    func index(_ slot: Slot, _ key: Row.Key) { byKey[key, default: []].append(slot) }
 
-    fileprivate func unindex(_ slot: Slot, _ key: Row.Key) {
+    func unindex(_ slot: Slot, _ key: Row.Key) {
         guard var slots = byKey[key] else { return }
         slots.removeAll { $0 === slot }
         byKey[key] = slots.isEmpty ? nil : slots
     }
 
-    fileprivate func list(_ slot: Slot) {
+    func list(_ slot: Slot) {
         slot.isListed = true
         all.append(slot)
         if let group = slot.group { byGroup[group, default: []].append(slot) }
     }
 
-    fileprivate func unlist(_ slot: Slot) {
+    func unlist(_ slot: Slot) {
         slot.isListed = false
         if let index = all.lastIndex(where: { $0 === slot }) { all.remove(at: index) }
         guard let group = slot.group, var slots = byGroup[group] else { return }
@@ -381,7 +244,7 @@ package final class Table<Row: ModelRow> {
         return changed
     }
 
-    private func write(_ row: Row, over slot: Slot, _ statement: Statement) {
+    func write(_ row: Row, over slot: Slot, _ statement: Statement) {
         guard let index = slot.newest(for: statement.transaction) else { return }
         slot.versions[index].ender = statement.transaction
         slot.versions[index].enderCommand = statement.command
@@ -412,88 +275,5 @@ package final class Table<Row: ModelRow> {
             gone.append(locked.row)
         }
         return gone
-    }
-
-    // MARK: Inserting
-
-    /// What became of an insert.
-    package enum Inserted {
-        /// The row is there.
-        case new
-        /// The key was taken, and the row that is there was left as it was.
-        case left
-        /// The row that was there has been changed.
-        case changed(Row)
-    }
-
-    /// Adds a row. While somebody else adds, changes or removes one of the same key, it waits for his end.
-    @discardableResult
-    package func insert(
-        _ statement: Statement, _ row: Row, _ onConflict: OnConflict<Row> = .fail
-    ) async throws(ModelError) -> Inserted {
-        while true {
-            let taken: Slot
-            switch conflictNow(row.key, statement.transaction, except: nil) {
-            case .open(let other):
-                try await statement.transaction.wait(for: other)
-                continue
-            case .taken(let slot): taken = slot
-            case .none:
-                let slot = Slot(row, maker: statement.transaction, command: statement.command, table: self)
-                list(slot)
-                slot.index(first: row.key)
-                slot.note(statement.transaction)
-                return .new
-            }
-            switch onConflict {
-            case .fail: throw .uniqueViolation("\(name) \(row.key)")
-            case .nothing: return .left
-            case .update(let change):
-                if !taken.take(.noKeyUpdate, for: statement.transaction) {
-                    _ = try await taken.acquire(.noKeyUpdate, for: statement.transaction, .wait)
-                }
-                guard let index = taken.newest(for: statement.transaction), taken.versions[index].box.row.key == row.key else { continue }
-                if let ender = taken.versions[index].ender, ender === statement.transaction || ender.committedAt != nil { continue }
-                var changed = taken.versions[index].box.row
-                guard change(&changed, row) else { return .left }
-                write(changed, over: taken, statement)
-                return .changed(changed)
-            }
-        }
-    }
-
-    private func checkKey(_ key: Row.Key, _ statement: Statement, except slot: Slot) async throws(ModelError) {
-        if try await conflict(key, statement, except: slot) != nil { throw .uniqueViolation(name) }
-    }
-
-    private enum Conflict {
-        case none
-        case taken(Slot)
-        // Somebody is at it, and has not come to his end.
-        case open(Transaction)
-    }
-
-    // The row that has the key, whoever sees it. Waits for those who are at it.
-    private func conflict(_ key: Row.Key, _ statement: Statement, except own: Slot?) async throws(ModelError) -> Slot? {
-        while true {
-            switch conflictNow(key, statement.transaction, except: own) {
-            case .none: return nil
-            case .taken(let slot): return slot
-            case .open(let other): try await statement.transaction.wait(for: other)
-            }
-        }
-    }
-
-    private func conflictNow(_ key: Row.Key, _ me: Transaction, except own: Slot?) -> Conflict {
-        guard let slots = byKey[key] else { return .none }
-        for slot in slots where slot !== own {
-            for version in slot.versions where version.box.row.key == key {
-                if let maker = version.maker, maker !== me, maker.committedAt == nil { return .open(maker) }
-                guard let ender = version.ender else { return .taken(slot) }
-                if ender === me || ender.committedAt != nil { continue }
-                return .open(ender)
-            }
-        }
-        return .none
     }
 }
