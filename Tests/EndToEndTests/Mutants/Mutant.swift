@@ -144,9 +144,9 @@ enum Mutant: String, CaseIterable, Sendable {
         case .reaperFreesTasks:
             [Change("reap.sql", "reap_tasks_v1", "set state = 'settled', settled_at = clock_timestamp(), outcome = 'lost',", "set state = 'ready', session_id = null, fence = null,")]
         case .epochIgnored:
-            [Change("reap.sql", "check_epoch_v1", "dead_reason = 'timeline changed' where dead_at is null", "dead_reason = 'timeline changed' where false")]
+            [Change("reap.sql", "check_epoch_v1", "where s.session_id = alive.session_id;", "where false;")]
         case .epochPassesClaims:
-            [Change("reap.sql", "check_epoch_v1", "perform from skein.worker_session where dead_at is null order by session_id for update;", "")]
+            [Change("reap.sql", "check_epoch_v1", "order by session_id for update)", "order by session_id)")]
         case .straysKept:
             [
                 Change(
