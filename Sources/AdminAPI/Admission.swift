@@ -112,6 +112,7 @@ final class Admission: Sendable {
             let before = state.withLock { $0.since }
             var known = backlogLimit
             var pause = Self.pauseAfterFailure
+            var rest: Duration = .zero
             do {
                 let counted = try await pool.withConnection { connection in
                     try await connection.query(
@@ -122,16 +123,25 @@ final class Admission: Sendable {
                     state.since -= before
                     return state.known
                 }
-                pause = Self.pause(after: ContinuousClock.now - begun, counting: Int(counted))
+                let took = ContinuousClock.now - begun
+                pause = Self.pause(after: took, counting: Int(counted))
+                rest = took / Self.countingShare - pause
             } catch {
                 log.debug("The live runs could not be counted", metadata: [.error: "\(error)"])
             }
             try? await Task.sleep(for: pause)
+            // There is no hurry while there is much room; and a count is slow, however few runs there are, when somebody holds a snapshot.
+            while rest > .zero, hasMuchRoom, !Task.isCancelled {
+                try? await Task.sleep(for: Self.shortestPause)
+                rest -= Self.shortestPause
+            }
             if Task.isCancelled { return }
             // As long as there is much, what is known gets old by itself: whoever comes next must not be refused for runs that have ended.
             if known <= backlogLimit / 2 { await wakeup.wait() }
         }
     }
+
+    private var hasMuchRoom: Bool { knownRuns <= backlogLimit / 2 }
 }
 
 /// The room that one request has for its body, until it is answered.

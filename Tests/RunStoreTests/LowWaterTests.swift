@@ -88,6 +88,31 @@ struct LowWaterTests {
         }
     }
 
+    @Test("a mark that has moved thousands of times under a held snapshot is read as fast as one that has not")
+    func moves() async throws {
+        let (cluster, _, _) = try await cluster(readySince: [10], markAt: 15)
+        let holder = try await cluster.database.connect()
+        try await holder.script("begin isolation level repeatable read; select count(*) from skein.run")
+        try await cluster.connection.script(
+            """
+            do $$
+            begin
+              for i in 1 .. 3000 loop
+                perform skein.put_low_water_v1('settled', 0, 0::smallint, clock_timestamp() - interval '100 milliseconds', true, interval '0');
+                commit;
+              end loop;
+            end
+            $$
+            """)
+        // What is read the first time is read to plan it.
+        try await cluster.connection.script("set enable_seqscan = off; set enable_bitmapscan = off; select skein.settled_mark_v1()")
+        let plan = try await cluster.texts("explain (analyze, buffers, timing off) select skein.settled_mark_v1()").joined(separator: "\n")
+        let pages = plan.split(separator: "shared hit=").dropFirst().compactMap { Int($0.prefix { $0.isNumber }) }.max() ?? 0
+        #expect((1...20).contains(pages), "\(plan)")
+        #expect(try await cluster.count("select count(*) from skein.low_water where kind = 'settled'") == 1)
+        await holder.close()
+    }
+
     @Test("what a resume sets free is claimed at once, however old it is")
     func resume() async throws {
         let (cluster, session, runs) = try await cluster(readySince: [30, 10], markAt: 15)

@@ -28,7 +28,8 @@ begin
     exit when v_left <= 0;
     v_begun := clock_timestamp();
     select w.priority, w.since into v_priority, v_since from skein.low_water w
-     where w.kind = 'ready' and w.queue_id = v_queue_id and v_begun between w.since and w.valid_until;
+     where w.kind = 'ready' and w.queue_id = v_queue_id and v_begun between w.since and w.valid_until
+     order by w.number desc limit 1;
     if v_since is null then
       return query
         with picked as materialized (

@@ -23,7 +23,8 @@ begin
     return;
   end if;
   select w.priority, w.since into v_priority, v_since from skein.low_water w
-   where w.kind = 'ready' and w.queue_id = p_queue_id and v_begun between w.since and w.valid_until;
+   where w.kind = 'ready' and w.queue_id = p_queue_id and v_begun between w.since and w.valid_until
+   order by w.number desc limit 1;
   if v_since is null then
     select t.priority, t.ready_at into v_level, v_first from skein.task t
      where t.queue_id = p_queue_id and t.state = 'ready' and not t.held
@@ -71,7 +72,8 @@ declare
   v_since timestamptz;
 begin
   select w.since into v_since from skein.low_water w
-   where w.kind = 'settled' and w.queue_id = 0 and clock_timestamp() between w.since and w.valid_until;
+   where w.kind = 'settled' and w.queue_id = 0 and clock_timestamp() between w.since and w.valid_until
+   order by w.number desc limit 1;
   return coalesce(v_since, '-infinity');
 end
 $$;
@@ -84,17 +86,23 @@ returns void
 language plpgsql as $$
 declare
   v_look_at timestamptz := clock_timestamp() + greatest(interval '1 second', 20 * p_took);
+  v_before  skein.low_water;
 begin
-  perform from skein.low_water w where w.kind = p_kind and w.queue_id = p_queue_id for update skip locked;
-  if not found and exists (select from skein.low_water w where w.kind = p_kind and w.queue_id = p_queue_id) then
-    return;
+  -- The newest: those before it are gone, though not out of the way, so nothing else is asked for.
+  select * into v_before from skein.low_water w where w.kind = p_kind and w.queue_id = p_queue_id order by w.number desc limit 1;
+  if found then
+    perform from skein.low_water w
+      where w.kind = p_kind and w.queue_id = p_queue_id and w.number = v_before.number for update skip locked;
+    if not found then
+      return;
+    end if;
+    delete from skein.low_water w where w.kind = p_kind and w.queue_id = p_queue_id and w.number = v_before.number
+      returning w.look_at, w.valid_until into v_before.look_at, v_before.valid_until;
   end if;
-  insert into skein.low_water as w (kind, queue_id, priority, since, look_at, valid_until)
-  values (p_kind, p_queue_id, p_priority, p_since, v_look_at, v_look_at + interval '30 seconds')
-  on conflict (kind, queue_id) do update
-     set priority = excluded.priority, since = excluded.since,
-         look_at = case when p_looked_at_all then excluded.look_at else w.look_at end,
-         valid_until = case when p_looked_at_all then excluded.valid_until else w.valid_until end;
+  insert into skein.low_water (kind, queue_id, priority, since, look_at, valid_until)
+  values (p_kind, p_queue_id, p_priority, p_since,
+          case when p_looked_at_all or v_before.number is null then v_look_at else v_before.look_at end,
+          case when p_looked_at_all or v_before.number is null then v_look_at + interval '30 seconds' else v_before.valid_until end);
 end
 $$;
 
@@ -129,14 +137,18 @@ begin
        order by t.settled_at limit 1;
     end if;
     v_took := clock_timestamp() - v_begun;
-    if v_first is null and v_took < interval '500 microseconds' then
-      delete from skein.low_water where kind = v_mark.kind and queue_id = v_mark.queue_id;
-    else
-      update skein.low_water w
-         set since = least(w.since, v_first), look_at = clock_timestamp() + greatest(interval '1 second', 20 * v_took),
-             valid_until = clock_timestamp() + greatest(interval '1 second', 20 * v_took) + interval '30 seconds'
-       where w.kind = v_mark.kind and w.queue_id = v_mark.queue_id;
-    end if;
+    -- The mark may have moved meanwhile, which makes it another row: then once more.
+    loop
+      if v_first is null and v_took < interval '500 microseconds' then
+        delete from skein.low_water where kind = v_mark.kind and queue_id = v_mark.queue_id;
+      else
+        update skein.low_water w
+           set since = least(w.since, v_first), look_at = clock_timestamp() + greatest(interval '1 second', 20 * v_took),
+               valid_until = clock_timestamp() + greatest(interval '1 second', 20 * v_took) + interval '30 seconds'
+         where w.kind = v_mark.kind and w.queue_id = v_mark.queue_id;
+      end if;
+      exit when found or not exists (select from skein.low_water where kind = v_mark.kind and queue_id = v_mark.queue_id);
+    end loop;
     v_looked := v_looked + 1;
   end loop;
   return v_looked;
@@ -147,5 +159,5 @@ $$;
 create or replace function skein.forget_marks_v1() returns void
 language sql as $$
   delete from skein.low_water
-   where (kind, queue_id) in (select kind, queue_id from skein.low_water for update skip locked)
+   where (kind, queue_id, number) in (select kind, queue_id, number from skein.low_water for update skip locked)
 $$;
