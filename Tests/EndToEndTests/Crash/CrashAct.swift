@@ -159,9 +159,9 @@ extension CrashStage {
             act.prepare = {
                 try await self.script(
                     """
+                    delete from skein.low_water;
                     insert into skein.low_water (kind, queue_id, priority, since, look_at, valid_until)
                     values ('ready', 1, 0, clock_timestamp() - interval '1 minute', clock_timestamp() + interval '1 second', clock_timestamp() + interval '1 minute')
-                    on conflict (kind, queue_id) do update set look_at = excluded.look_at
                     """)
             }
             act.finish = {
