@@ -73,7 +73,7 @@ extension Coordinator {
         select case when extract(epoch from clock_timestamp() - pg_postmaster_start_time()) > $1 then skein.mark_dead_sessions_v1() else 0 end
         """
 
-    // When the next lease may run out, whether there is a mark to look below, and whether the database is on a timeline that nobody has seen.
+    // When the next lease may run out, whether there is a mark and one whose time has come, and whether the database is on a timeline that nobody has seen.
     private static let nextReaping: SQL = """
         select extract(epoch from min(lease_until) - clock_timestamp())::double precision,
                exists (select from skein.low_water), exists (select from skein.low_water where look_at <= clock_timestamp()),
@@ -116,8 +116,8 @@ extension Coordinator {
                     pause = .zero
                     continue
                 }
-                // What waits below a mark is seen from now on.
-                if next.bool(2) { try await pool.withConnection { _ = try await $0.query("select skein.look_below_marks_v1()") } }
+                if next.bool(1) { nearMarksWakeup.signal() }
+                if next.bool(2) { marksWakeup.signal() }
                 // No lease runs out before it says so; a worker that comes meanwhile may have a short one.
                 if lost == 0, !next.bool(1), !grace {
                     pause = max(pause, min(next.doubleOrNull(0).map { .seconds($0) } ?? .zero, configuration.pollInterval))

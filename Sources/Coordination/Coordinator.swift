@@ -18,6 +18,8 @@ public final class Coordinator: Service {
     let foldLanes: FoldLanes
     let timerWakeup = Wakeup()
     let matchWakeup = Wakeup()
+    let marksWakeup = Wakeup()
+    let nearMarksWakeup = Wakeup()
     private let notifier: PostgresNotifier
     private let listener: PostgresListener
 
@@ -52,6 +54,8 @@ public final class Coordinator: Service {
                 group.addTask { await self.fireTimers() }
                 group.addTask { await self.matchWaits() }
                 group.addTask { await self.reap() }
+                group.addTask { await self.lookBelowMarks() }
+                group.addTask { await self.lookJustBelowMarks() }
                 group.addTask { await self.doChores() }
                 group.addTask { await self.probeInvariants() }
             }

@@ -41,8 +41,11 @@ struct LowWaterTests {
                 """))
     }
 
+    // Below all marks whose time has come, as a coordinator does it. The answer is how many there were.
     private func lookBelow(_ cluster: Cluster) async throws -> Int {
-        try await cluster.count("select skein.look_below_marks_v1()")
+        var looked = 0
+        while try await cluster.count("select skein.look_below_marks_v1()") > 0 { looked += 1 }
+        return looked
     }
 
     @Test("a claim begins at the mark; a look below it finds what waits there")
@@ -53,6 +56,62 @@ struct LowWaterTests {
         #expect(try await lookBelow(cluster) == 1)
         let below = try await cluster.claim(session)
         #expect(below.map(\.key.runID) == [runs[0], runs[1]])
+    }
+
+    @Test("a look just below the marks finds what was committed late; what was very late waits for a look at everything")
+    func near() async throws {
+        let (cluster, session, runs) = try await cluster(readySince: [60, 17, 10], markAt: 15)
+        _ = try await cluster.connection.query("update skein.low_water set look_at = clock_timestamp() + interval '1 hour'")
+        #expect(try await lookBelow(cluster) == 0)
+        #expect(try await cluster.count("select skein.look_just_below_marks_v1()") == 1)
+        let tasks = try await cluster.claim(session)
+        #expect(tasks.map(\.key.runID) == [runs[1], runs[2]])
+        try await cluster.settle(session, tasks)
+        for (run, age) in [(runs[1], 17), (runs[2], 60)] {
+            _ = try await cluster.connection.query(
+                SQL("update skein.task set settled_at = clock_timestamp() - interval '\(age) s' where run_id = '\(run)'"))
+        }
+        try await put("settled", 15, on: cluster)
+        #expect(try await cluster.fold().ended[.succeeded] ?? 0 == 0)
+        #expect(try await cluster.count("select skein.look_just_below_marks_v1()") == 1)
+        #expect(try await cluster.fold().ended[.succeeded] == 1)
+        #expect(try await cluster.status(of: runs[1]) == "succeeded")
+    }
+
+    @Test("a look just below marks below which nothing waits writes nothing")
+    func nearNothing() async throws {
+        let (cluster, _, _) = try await cluster(readySince: [60, 10], markAt: 15)
+        let before = try await cluster.texts("select format('%s %s', w, w.xmin) from skein.low_water as w")
+        #expect(try await cluster.count("select skein.look_just_below_marks_v1()") == 0)
+        #expect(try await cluster.texts("select format('%s %s', w, w.xmin) from skein.low_water as w") == before)
+    }
+
+    @Test("who looks below one mark keeps nobody from moving the others")
+    func oneByOne() async throws {
+        let (cluster, _, _) = try await cluster(readySince: [30], markAt: 15)
+        try await put("settled", 10, on: cluster)
+        let looker = try await cluster.database.connect()
+        _ = try await looker.query("begin")
+        #expect(try await looker.query("select skein.look_below_marks_v1()")[0].int32(0) == 1)
+        _ = try await cluster.connection.query(
+            "select skein.put_low_water_v1('settled', 0, 0::smallint, clock_timestamp() - interval '1 s', false, interval '0')")
+        #expect(
+            try await cluster.count("select count(*) from skein.low_water where kind = 'settled' and since > clock_timestamp() - interval '5 s'") == 1)
+        _ = try await looker.query("commit")
+        await looker.close()
+    }
+
+    @Test("while a look below a mark takes minutes, the mark is believed", arguments: [(60, 300), (1, 30)])
+    func validity(took: Int, seconds: Int) async throws {
+        let (cluster, _, _) = try await cluster(readySince: [10], markAt: 15)
+        _ = try await cluster.connection.query(
+            SQL("select skein.put_low_water_v1('ready', 1, 0::smallint, clock_timestamp() - interval '1 s', true, interval '\(took) s')"))
+        #expect(
+            try await cluster.count(
+                """
+                select count(*) from skein.low_water
+                 where valid_until - look_at = interval '\(seconds) s' and look_at > clock_timestamp() + interval '\(20 * took - 5) s'
+                """) == 1)
     }
 
     @Test("the mark is for its priority: others are claimed in their order, from the first on")

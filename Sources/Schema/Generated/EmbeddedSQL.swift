@@ -1495,14 +1495,22 @@ begin
 end
 $$;
 
--- Keeps a mark. One that was found by looking at everything need not be looked below for a while: twenty times as long as the look took.
+-- How long nobody need look at everything below a mark after a look that took so long: twenty times that.
+create or replace function skein.until_look_v1(p_took interval) returns interval
+language sql immutable parallel safe as $$ select greatest(interval '1 second', 20 * p_took) $$;
+
+-- How long a mark is believed when nobody looks below it though it is time: such a look takes a while itself, and longer than the one before.
+create or replace function skein.mark_validity_v1(p_took interval) returns interval
+language sql immutable parallel safe as $$ select greatest(interval '30 seconds', 5 * p_took) $$;
+
+-- Keeps a mark. One that was found by looking at everything need not be looked below for a while.
 -- Waits for nobody: a claim holds tasks for which a cancel, that has forgotten the marks and is not at its end, may have to wait.
 create or replace function skein.put_low_water_v1(
   p_kind text, p_queue_id integer, p_priority smallint, p_since timestamptz, p_looked_at_all boolean, p_took interval)
 returns void
 language plpgsql as $$
 declare
-  v_look_at timestamptz := clock_timestamp() + greatest(interval '1 second', 20 * p_took);
+  v_look_at timestamptz := clock_timestamp() + skein.until_look_v1(p_took);
   v_before  skein.low_water;
 begin
   -- The newest: those before it are gone, though not out of the way, so nothing else is asked for.
@@ -1519,56 +1527,90 @@ begin
   insert into skein.low_water (kind, queue_id, priority, since, look_at, valid_until)
   values (p_kind, p_queue_id, p_priority, p_since,
           case when p_looked_at_all or v_before.number is null then v_look_at else v_before.look_at end,
-          case when p_looked_at_all or v_before.number is null then v_look_at + interval '30 seconds' else v_before.valid_until end);
+          case when p_looked_at_all or v_before.number is null then v_look_at + skein.mark_validity_v1(p_took) else v_before.valid_until end);
 end
 $$;
 
--- Looks below the marks whose time has come, one by one: what waits there pulls its mark down, and a mark below which there is little is not
--- needed any more. Answers how many marks were looked below. By one coordinator at a time.
+-- What waits first below a mark, from p_from on.
+create or replace function skein.first_below_mark_v1(p_mark skein.low_water, p_from timestamptz) returns timestamptz
+language plpgsql as $$
+declare
+  v_first timestamptz;
+begin
+  if p_mark.kind = 'ready' then
+    select t.ready_at into v_first from skein.task t
+     where t.queue_id = p_mark.queue_id and t.state = 'ready' and not t.held and t.priority = p_mark.priority
+       and t.ready_at >= p_from and t.ready_at < p_mark.since
+     order by t.ready_at limit 1;
+  else
+    select t.settled_at into v_first
+      from skein.task t
+           cross join lateral (
+             select from skein.run k
+              where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0) as r
+     where t.state = 'settled' and not t.held and t.settled_at >= p_from and t.settled_at < p_mark.since
+     order by t.settled_at limit 1;
+  end if;
+  return v_first;
+end
+$$;
+
+-- Looks below the mark whose time came first: what waits there pulls it down, and a mark below which there is little is not needed any more.
+-- Answers whether there was one, 1 or 0. After an hour under a snapshot it takes minutes, so nothing is locked before it has seen what it wants,
+-- and whoever calls it lifts the limit of a statement. By one coordinator at a time.
 create or replace function skein.look_below_marks_v1() returns integer
 language plpgsql set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
 declare
-  v_mark   skein.low_water;
-  v_begun  timestamptz;
-  v_took   interval;
-  v_first  timestamptz;
-  v_looked integer := 0;
+  v_mark  skein.low_water;
+  v_begun timestamptz := clock_timestamp();
+  v_took  interval;
+  v_first timestamptz;
 begin
   if not pg_try_advisory_xact_lock(x'0A08'::integer, 0) then
     return 0;
   end if;
-  for v_mark in select * from skein.low_water where look_at <= clock_timestamp() order by look_at loop
-    v_begun := clock_timestamp();
-    if v_mark.kind = 'ready' then
-      select t.ready_at into v_first from skein.task t
-       where t.queue_id = v_mark.queue_id and t.state = 'ready' and not t.held and t.priority = v_mark.priority and t.ready_at < v_mark.since
-       order by t.ready_at limit 1;
+  select * into v_mark from skein.low_water where look_at <= v_begun order by look_at limit 1;
+  if not found then
+    return 0;
+  end if;
+  v_first := skein.first_below_mark_v1(v_mark, '-infinity');
+  v_took := clock_timestamp() - v_begun;
+  -- The mark may have moved meanwhile, which makes it another row: then once more.
+  loop
+    if v_first is null and v_took < interval '500 microseconds' then
+      delete from skein.low_water where kind = v_mark.kind and queue_id = v_mark.queue_id;
     else
-      select t.settled_at into v_first
-        from skein.task t
-             cross join lateral (
-               select from skein.run k
-                where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0) as r
-       where t.state = 'settled' and not t.held and t.settled_at < v_mark.since
-       order by t.settled_at limit 1;
+      update skein.low_water w
+         set since = least(w.since, v_first), look_at = clock_timestamp() + skein.until_look_v1(v_took),
+             valid_until = clock_timestamp() + skein.until_look_v1(v_took) + skein.mark_validity_v1(v_took)
+       where w.kind = v_mark.kind and w.queue_id = v_mark.queue_id;
     end if;
-    v_took := clock_timestamp() - v_begun;
-    -- The mark may have moved meanwhile, which makes it another row: then once more.
-    loop
-      if v_first is null and v_took < interval '500 microseconds' then
-        delete from skein.low_water where kind = v_mark.kind and queue_id = v_mark.queue_id;
-      else
-        update skein.low_water w
-           set since = least(w.since, v_first), look_at = clock_timestamp() + greatest(interval '1 second', 20 * v_took),
-               valid_until = clock_timestamp() + greatest(interval '1 second', 20 * v_took) + interval '30 seconds'
-         where w.kind = v_mark.kind and w.queue_id = v_mark.queue_id;
-      end if;
-      exit when found or not exists (select from skein.low_water where kind = v_mark.kind and queue_id = v_mark.queue_id);
-    end loop;
-    v_looked := v_looked + 1;
+    exit when found or not exists (select from skein.low_water where kind = v_mark.kind and queue_id = v_mark.queue_id);
   end loop;
-  return v_looked;
+  return 1;
+end
+$$;
+
+-- Looks just below all marks: what was committed late, though not very late, waits there. Answers how many marks it pulled down; one below
+-- which nothing waits is not touched, for it would leave a version of itself in everybody's way.
+create or replace function skein.look_just_below_marks_v1() returns integer
+language plpgsql set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+declare
+  v_mark   skein.low_water;
+  v_first  timestamptz;
+  v_pulled integer := 0;
+begin
+  for v_mark in select * from skein.low_water order by kind, queue_id loop
+    v_first := skein.first_below_mark_v1(v_mark, v_mark.since - interval '5 seconds');
+    if v_first is not null then
+      -- It may have moved on meanwhile, and the one after it is that much higher.
+      update skein.low_water w set since = v_first where w.kind = v_mark.kind and w.queue_id = v_mark.queue_id and w.since > v_first;
+      v_pulled := v_pulled + 1;
+    end if;
+  end loop;
+  return v_pulled;
 end
 $$;
 

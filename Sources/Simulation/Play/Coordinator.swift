@@ -162,7 +162,7 @@ final class Coordinator {
                 epochIsChecked = true
                 world.observer.leasesWereLookedAt()
                 if look.hasDueMark {
-                    try await open.call("look below") { transaction throws(ModelError) in try await self.server.lookBelowMarks(transaction) }
+                    while try await open.call("look below", { transaction throws(ModelError) in try await self.server.lookBelowMarks(transaction) }) {}
                 }
                 // No lease runs out before it says so; a worker that comes meanwhile may have a short one.
                 if look.lost == 0, !look.hasMark, !isGrace {

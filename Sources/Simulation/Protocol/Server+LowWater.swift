@@ -108,36 +108,36 @@ extension Server {
         }
     }
 
-    /// look_below_marks_v1
-    package func lookBelowMarks(_ transaction: Transaction) async throws(ModelError) {
-        guard mutant != .marksAreBelieved, tables.lowWater.hasRows else { return }
-        guard try await database.lockAdvisory(Self.lookingBelow, for: transaction, .skip) else { return }
+    /// look_below_marks_v1: the answer is whether there was a mark to look below. A look takes no time here, so nobody needs look_just_below_marks_v1.
+    package func lookBelowMarks(_ transaction: Transaction) async throws(ModelError) -> Bool {
+        guard mutant != .marksAreBelieved, tables.lowWater.hasRows else { return false }
+        guard try await database.lockAdvisory(Self.lookingBelow, for: transaction, .skip) else { return false }
         let due = try await statement(transaction) { statement throws(ModelError) in
             let moment = now
-            return tables.lowWater.find(statement) { $0.lookAt <= moment }.rows.sorted { $0.lookAt < $1.lookAt }
+            return tables.lowWater.find(statement) { $0.lookAt <= moment }.rows.min { $0.lookAt < $1.lookAt }
         }
-        for mark in due {
-            let first = try await statement(transaction) { statement throws(ModelError) in
-                mark.kind == .ready
-                    ? tables.tasks.find(statement) { task in
-                        task.state == .ready && !task.held && task.priority == mark.priority && task.readyAt < mark.since
-                    }.rows.map(\.readyAt).min()
-                    : openSettled(statement) { ($0.settledAt ?? .distantPast) < mark.since }.rows.compactMap(\.settledAt).min()
+        guard let mark = due else { return false }
+        let first = try await statement(transaction) { statement throws(ModelError) in
+            mark.kind == .ready
+                ? tables.tasks.find(statement) { task in
+                    task.state == .ready && !task.held && task.priority == mark.priority && task.readyAt < mark.since
+                }.rows.map(\.readyAt).min()
+                : openSettled(statement) { ($0.settledAt ?? .distantPast) < mark.since }.rows.compactMap(\.settledAt).min()
+        }
+        let isNeeded = first != nil || wasSlow
+        try await statement(transaction) { statement throws(ModelError) in
+            let found = tables.lowWater.find(statement, key: mark.kind)
+            guard isNeeded else {
+                try await tables.lowWater.delete(statement, found)
+                return
             }
-            let isNeeded = first != nil || wasSlow
-            try await statement(transaction) { statement throws(ModelError) in
-                let found = tables.lowWater.find(statement, key: mark.kind)
-                guard isNeeded else {
-                    try await tables.lowWater.delete(statement, found)
-                    return
-                }
-                try await tables.lowWater.update(statement, found) { row in
-                    row.since = min(row.since, first ?? row.since)
-                    row.lookAt = self.now + .seconds(1)
-                    row.validUntil = self.now + .seconds(1) + Self.validity
-                }
+            try await tables.lowWater.update(statement, found) { row in
+                row.since = min(row.since, first ?? row.since)
+                row.lookAt = self.now + .seconds(1)
+                row.validUntil = self.now + .seconds(1) + Self.validity
             }
         }
+        return true
     }
 
     /// forget_marks_v1: those that somebody changes at this moment are left to the next look.
