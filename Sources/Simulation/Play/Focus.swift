@@ -62,7 +62,7 @@ package enum Focus: String, CaseIterable, Sendable {
         }
         switch self {
         case .events: return linger(["match", "match", "signal", "publish", "pause", "resume", "fold: write", "fold: write"])
-        case .marks: return linger(["exchange", "exchange", "cancel", "resume", "fold: lock", "fold: write"])
+        case .marks: return linger(["exchange", "exchange", "exchange", "cancel", "fold: ask", "fold: ask"])
         case .timers: return Fault(turn: turn, kind: .stop(lease * Double(random.pick([0.5, 0.9]))), place: "fold")
         case .reports:
             switch random.below(10) {
