@@ -57,6 +57,8 @@ final class Coordinator {
         switch error {
         case .killed: throw error
         case .connectionLost: return
+        // Whoever holds tasks waits for no others, and begins again.
+        case .lockNotAvailable where what == "fold": return
         case .uniqueViolation(let table): world.report("I4", "\(what): a key of \(table) is taken")
         case .deadlock: world.report("deadlock", "\(process.name) \(what) waits in a circle")
         case .lockNotAvailable, .inFailedTransaction, .raised: world.report("errors", "\(what): \(error)")

@@ -29,6 +29,7 @@ extension Mutant {
         case .pauseSkipsLocked: 131
         case .resumeLeavesHeld: 5
         case .pauseLeavesTimers: 5
+        case .foldWaitsWithTasks: 2259
         case .cancelHoldsNothing: 25
         case .unwantedForgotten: 0
         case .lateOutcomeStays: 2

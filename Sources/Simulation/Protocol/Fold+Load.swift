@@ -43,7 +43,14 @@ extension Fold {
         let found = try await link.query("fold: ask") { transaction throws(ModelError) in
             var answers: [Answer] = []
             if isRead { try await self.server.writeHistory(transaction, written) }
-            for (run, facts) in asked { answers.append(try await self.answer(transaction, run, facts)) }
+            let waits = self.lockWaits
+            for (run, facts) in asked { answers.append(try await self.answer(transaction, run, facts, waits)) }
+            let waitsUnder = self.lockWaits
+            for (index, (run, facts)) in asked.enumerated() {
+                for loop in facts.liveUnder.sorted() {
+                    answers[index].under[loop] = try await self.live(transaction, run, under: loop, waitsUnder)
+                }
+            }
             return answers
         }
         if isRead { changes.forgetWritten() }
@@ -64,7 +71,10 @@ extension Fold {
         var under: [StepPath: [(StepPath, StepFacts)]] = [:]
     }
 
-    private func answer(_ transaction: Transaction, _ run: RunID, _ missing: MissingFacts) async throws(ModelError) -> Answer {
+    // What a lock of tasks that somebody else has means.
+    private var lockWaits: LockWait { holdsTasks && server.mutant != .foldWaitsWithTasks ? .fail : .wait }
+
+    private func answer(_ transaction: Transaction, _ run: RunID, _ missing: MissingFacts, _ waits: LockWait) async throws(ModelError) -> Answer {
         var answer = Answer()
         let unlocked = missing.steps.sorted().map { StepKey(run: run, path: $0) }
         let locked = missing.lockedTasks.sorted().map { StepKey(run: run, path: $0) }
@@ -82,9 +92,10 @@ extension Fold {
                 for row in tables.tasks.find(statement, keys: unlocked).rows { found[row.path] = .task(row.facts(isLocked: false)) }
             }
             try await server.statement(transaction) { statement throws(ModelError) in
-                let rows = try await tables.tasks.lock(statement, tables.tasks.find(statement, keys: locked), .update).rows
+                let rows = try await tables.tasks.lock(statement, tables.tasks.find(statement, keys: locked), .update, waits).rows
                 for row in rows { found[row.path] = .task(row.facts(isLocked: true)) }
             }
+            if !locked.isEmpty { holdsTasks = true }
             answer.steps = found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         }
         if missing.input {
@@ -105,17 +116,21 @@ extension Fold {
                 answer.results.append((loop, server.results(statement, of: StepKey(run: run, path: loop))))
             }
         }
-        for loop in missing.liveUnder.sorted() {
-            let prefix = loop.text + "["
-            let tasks = try await server.statement(transaction) { statement throws(ModelError) in
-                let found = tables.tasks.find(statement, of: run) { $0.path.text.hasPrefix(prefix) }.sorted { $0.path < $1.path }
-                return try await tables.tasks.lock(statement, found, .update).rows
-            }
-            let live = try await server.statement(transaction) { statement throws(ModelError) in
-                tables.liveSteps.find(statement, of: run) { $0.path.text.hasPrefix(prefix) }.rows
-            }
-            answer.under[loop] = tasks.map { ($0.path, .task($0.facts(isLocked: true))) } + live.map { ($0.path, .live($0.facts)) }
-        }
         return answer
+    }
+
+    private func live(
+        _ transaction: Transaction, _ run: RunID, under loop: StepPath, _ waits: LockWait
+    ) async throws(ModelError) -> [(StepPath, StepFacts)] {
+        let prefix = loop.text + "["
+        let tasks = try await server.statement(transaction) { statement throws(ModelError) in
+            let found = tables.tasks.find(statement, of: run) { $0.path.text.hasPrefix(prefix) }.sorted { $0.path < $1.path }
+            return try await tables.tasks.lock(statement, found, .update, waits).rows
+        }
+        holdsTasks = true
+        let live = try await server.statement(transaction) { statement throws(ModelError) in
+            tables.liveSteps.find(statement, of: run) { $0.path.text.hasPrefix(prefix) }.rows
+        }
+        return tasks.map { ($0.path, .task($0.facts(isLocked: true))) } + live.map { ($0.path, .live($0.facts)) }
     }
 }

@@ -21,6 +21,8 @@ final class Fold {
     private let coordinator: Coordinator
     var folds: [RunFold] = []
     var changes = Changes()
+    /// Whether it has locks of tasks: then it waits for no others, for workers settle many tasks in one order, and these come in another one.
+    var holdsTasks = false
     private(set) var report = FoldReport()
     private var random: SeededGenerator
 
@@ -55,6 +57,8 @@ final class Fold {
         for task in read.outcomes { if let outcome = task.taskOutcome { give(task.run) { $0.inputs.append(.outcome(outcome)) } } }
         for order in read.orders {
             changes.inboxIDs.append(order.row.id)
+            // Where nobody had marked the run as cancelled, the look has, and has its tasks' locks.
+            if case .cancel = order.row.kind { holdsTasks = true }
             give(order.row.run) { $0.take(order) }
         }
         for timer in read.timers { give(timer.run) { $0.take(timer) } }

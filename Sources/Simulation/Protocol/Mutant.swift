@@ -53,6 +53,8 @@ package enum Mutant: String, CaseIterable, Sendable {
     case resumeLeavesHeld
     /// A pause leaves running timers and orders as they are.
     case pauseLeavesTimers
+    /// A fold that holds tasks waits for others.
+    case foldWaitsWithTasks
     /// A cancel does not hold what is queued.
     case cancelHoldsNothing
     /// A result that comes after the cancel of its step counts.
@@ -102,7 +104,7 @@ package enum Mutant: String, CaseIterable, Sendable {
     package var focus: Focus? {
         switch self {
         case .eventLooksForWait, .matcherWithoutKeyLock, .matcherWithoutRunLock, .waitLooksOnce: .events
-        case .markWaits: .marks
+        case .markWaits, .foldWaitsWithTasks: .marks
         case .supersededTimerFires, .unwantedForgotten: .timers
         case .reportedTwice: .reports
         default: nil
