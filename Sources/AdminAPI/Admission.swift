@@ -27,6 +27,7 @@ final class Admission: Sendable {
     private let bytesLimit: Int
     private let pool: PostgresPool
     private let log: Logger
+    private let sleep: @Sendable (Duration) async -> Void
     private let state = Mutex(State())
     private let wakeup = Wakeup()
 
@@ -37,11 +38,16 @@ final class Admission: Sendable {
     private static let shortestPause: Duration = .milliseconds(100)
     private static let pauseAfterFailure: Duration = .seconds(1)
 
-    init(backlogLimit: Int, bytesLimit: Int, pool: PostgresPool, log: Logger) {
+    /// `sleep` returns after a time, or at once when the task is cancelled.
+    init(
+        backlogLimit: Int, bytesLimit: Int, pool: PostgresPool, log: Logger,
+        sleep: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
+    ) {
         self.backlogLimit = backlogLimit
         self.bytesLimit = bytesLimit
         self.pool = pool
         self.log = log
+        self.sleep = sleep
     }
 
     // MARK: Bodies
@@ -104,15 +110,25 @@ final class Admission: Sendable {
         min(max(shortestPause, took / countingShare), shortestPause + shortestRun * counted)
     }
 
+    /// Waits between a count that took so long and the next one.
+    func rest(after took: Duration, counting counted: Int) async {
+        let pause = Self.pause(after: took, counting: counted)
+        await sleep(pause)
+        // There is no hurry while there is much room; and a count is slow, however few runs there are, when somebody holds a snapshot.
+        var left = took / Self.countingShare - pause
+        while left > .zero, hasMuchRoom, !Task.isCancelled {
+            await sleep(Self.shortestPause)
+            left -= Self.shortestPause
+        }
+    }
+
     /// Counts runs whenever some are submitted, until the task is cancelled.
     func run() async {
         guard backlogLimit > 0 else { return }
         while !Task.isCancelled {
             let begun = ContinuousClock.now
             let before = state.withLock { $0.since }
-            var known = backlogLimit
-            var pause = Self.pauseAfterFailure
-            var rest: Duration = .zero
+            let known: Int
             do {
                 let counted = try await pool.withConnection { connection in
                     try await connection.query(
@@ -123,17 +139,11 @@ final class Admission: Sendable {
                     state.since -= before
                     return state.known
                 }
-                let took = ContinuousClock.now - begun
-                pause = Self.pause(after: took, counting: Int(counted))
-                rest = took / Self.countingShare - pause
+                await rest(after: ContinuousClock.now - begun, counting: Int(counted))
             } catch {
                 log.debug("The live runs could not be counted", metadata: [.error: "\(error)"])
-            }
-            try? await Task.sleep(for: pause)
-            // There is no hurry while there is much room; and a count is slow, however few runs there are, when somebody holds a snapshot.
-            while rest > .zero, hasMuchRoom, !Task.isCancelled {
-                try? await Task.sleep(for: Self.shortestPause)
-                rest -= Self.shortestPause
+                known = backlogLimit
+                await sleep(Self.pauseAfterFailure)
             }
             if Task.isCancelled { return }
             // As long as there is much, what is known gets old by itself: whoever comes next must not be refused for runs that have ended.

@@ -16,13 +16,14 @@ extension PostgresConnection {
         try query("select pg_notify($1, $2)", [.text(channel), .text(payload)])
     }
 
-    /// Listens on `channels` and on one of its own, whose name is returned.
-    func listen(to channels: [String]) throws(PostgresError) -> String {
-        let echo = "echo_\(backendProcessID)"
-        for channel in channels + [echo] {
+    /// All listeners listen on this one, too.
+    static let echoChannel = "skein_echo"
+
+    /// Listens on `channels` and for echoes.
+    func listen(to channels: [String]) throws(PostgresError) {
+        for channel in channels + [Self.echoChannel] {
             try script("listen \"\(channel.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\"")
         }
-        return echo
     }
 
     /// Waits until something was sent, `wake` is signalled, or the time has come; gives what was sent, which may be nothing.

@@ -5,8 +5,11 @@
 /// Notifications are hints: they get lost while the connection is down. After every (re)connection there is one of the kind `connected`; read it
 /// as "look yourself".
 ///
-/// A pooler may swallow LISTEN without a word, and a dead server may look alive, so the listener sends itself an echo after every
-/// `echoInterval` of silence and connects again when two went unheard. Connect it directly, not through a pooler.
+/// A pooler may swallow LISTEN without a word, and a dead server may look alive, so the listener sends an echo after `echoInterval` of silence
+/// at most, and connects again when two went unheard: after three times `echoInterval` at most. Connect it directly, not through a pooler.
+///
+/// All listeners of a database hear each other's echoes, and whoever hears one need not send its own: where nothing happens, one of them sends
+/// and the others hear it, however many there are.
 public final class PostgresListener: Sendable {
     /// The channels that are listened to.
     public let channels: [String]
@@ -18,13 +21,15 @@ public final class PostgresListener: Sendable {
 
     /// A connection is given up after this many echoes in a row that were not heard.
     private static let missedEchoes = 2
+    // Each is silent for another part of the interval, so that one sends before the others would.
+    private static let patience = 0.9...1
 
     /// A listener that does nothing until `run` is called.
     ///
     /// - Parameters:
     ///   - configuration: a direct connection.
     ///   - channels: what to listen to.
-    ///   - echoInterval: after how much silence the listener tests its own hearing.
+    ///   - echoInterval: after how much silence, at most, the listener tests its own hearing.
     ///   - onFailure: gets what made a connection end or fail; the listener goes on by itself.
     ///   - onNotification: gets what is heard, on the listener's thread: it wakes somebody, and does nothing that takes time.
     public init(
@@ -54,10 +59,10 @@ public final class PostgresListener: Sendable {
         while !Task.isCancelled {
             do {
                 let connection = try await PostgresConnection.connect(configuration, on: thread)
-                let echoChannel = try await connection.listen(to: channels)
+                try await connection.listen(to: channels)
                 failures = 0
                 onNotification(PostgresNotification(kind: .connected))
-                try await listen(connection, echoChannel, wake)
+                try await listen(connection, wake)
                 await connection.close()
             } catch {
                 onFailure?(error)
@@ -68,22 +73,24 @@ public final class PostgresListener: Sendable {
         }
     }
 
-    private func listen(_ connection: PostgresConnection, _ echoChannel: String, _ wake: WakePipe) async throws(PostgresError) {
+    private func listen(_ connection: PostgresConnection, _ wake: WakePipe) async throws(PostgresError) {
         var heardLast = ContinuousClock.now
         var unheardEchoes = 0
+        var silence = echoInterval * Double.random(in: Self.patience)
         while !Task.isCancelled {
-            let silentAt = heardLast + echoInterval * (unheardEchoes + 1)
+            let silentAt = heardLast + silence * (unheardEchoes + 1)
             let received = try await connection.awaitNotifications(until: silentAt, wake)
-            for notification in received where notification.channel != echoChannel { onNotification(notification) }
+            for notification in received where notification.channel != PostgresConnection.echoChannel { onNotification(notification) }
             if !received.isEmpty {
                 heardLast = ContinuousClock.now
                 unheardEchoes = 0
+                silence = echoInterval * Double.random(in: Self.patience)
             } else if ContinuousClock.now >= silentAt {
                 guard unheardEchoes < Self.missedEchoes else {
                     throw PostgresError(code: .connectionLost, message: "The listener did not hear \(unheardEchoes) echoes of its own.")
                 }
                 unheardEchoes += 1
-                try await connection.notify(echoChannel, "")
+                try await connection.notify(PostgresConnection.echoChannel, "")
             }
         }
     }

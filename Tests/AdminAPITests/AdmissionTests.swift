@@ -2,8 +2,10 @@
 
 @testable import AdminAPI
 import HTTPTypes
+import Logging
 import Postgres
 import PostgresTestKit
+import Synchronization
 import Telemetry
 import Testing
 import WorkflowModel
@@ -55,6 +57,40 @@ struct AdmissionTests {
         arguments: [(1, 5000, 100), (1000, 10, 100), (1000, 5000, 150), (100, 1_000_000, 5000), (1000, 1_000_000, 10100), (1000, 0, 100)])
     func pauses(tookMilliseconds: Int, counted: Int, pauseMilliseconds: Int) {
         #expect(Admission.pause(after: .milliseconds(tookMilliseconds), counting: counted).rounded == .milliseconds(pauseMilliseconds))
+    }
+
+    // What an admission waits for after a count; with each wait so many more runs are let in.
+    private func waits(afterMilliseconds took: Int, counting counted: Int, submits: Int = 0) async -> [Duration] {
+        let waits = Mutex<[Duration]>([])
+        let admitted = Mutex<Admission?>(nil)
+        let admission = Admission(
+            backlogLimit: 1000, bytesLimit: 0, pool: PostgresPool(PostgresConfiguration("host=/nonexistent"), size: 1), log: Logger(label: "test"),
+            sleep: { duration in
+                waits.withLock { $0.append(duration.rounded) }
+                _ = admitted.withLock { $0 }?.admit(runs: submits)
+            })
+        admitted.withLock { $0 = admission }
+        await admission.rest(after: .milliseconds(took), counting: counted)
+        admitted.withLock { $0 = nil }
+        return waits.withLock { $0 }
+    }
+
+    @Test("a count takes a fiftieth of the time at most while there is much room, however few runs it found")
+    func restWithRoom() async {
+        for (took, tenths) in [(1, 1), (10, 5), (100, 50), (1000, 500)] {
+            let waits = await waits(afterMilliseconds: took, counting: 0)
+            #expect(waits == Array(repeating: .milliseconds(100), count: tenths), "\(took) ms")
+        }
+        // The first part of it is for the runs that were counted.
+        let waits = await waits(afterMilliseconds: 100, counting: 100_000)
+        #expect(waits.first == .milliseconds(1100) && waits.count == 40 && waits.reduce(.zero, +) == .seconds(5))
+    }
+
+    @Test("runs that are let in meanwhile end the rest as soon as half of the room is taken", arguments: [(501, 1), (500, 2), (100, 6), (20, 26)])
+    func restEnds(submits: Int, count: Int) async {
+        // Without them it would be fifty.
+        let waits = await waits(afterMilliseconds: 100, counting: 0, submits: submits)
+        #expect(waits == Array(repeating: .milliseconds(100), count: count))
     }
 
     @Test("a slow count does not keep out whoever comes when there is room again")
@@ -113,10 +149,15 @@ struct AdmissionTests {
             let fields: HTTPFields = [.contentLength: String(body.compactText.utf8.count)]
             let locker = try await service.database.connect()
             try await locker.script("begin; lock table skein.run in access exclusive mode")
+            let observer = try await service.database.connect()
             async let first = service.send(.post, "/api/v1/runs", body.compactText, fields: fields)
             try await waitUntil("the first one waits for the lock") {
-                try await service.database.connect().query(
-                    "select count(*) from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())")[0].int64(0) > 0
+                // So does whoever counts runs, but not to write.
+                try await observer.query(
+                    """
+                    select count(*) from pg_locks
+                     where not granted and mode = 'RowExclusiveLock' and database = (select oid from pg_database where datname = current_database())
+                    """)[0].int64(0) > 0
             }
             let second = try await service.send(.post, "/api/v1/runs", body.compactText, fields: fields)
             #expect(second.status == 429, "\(second.text)")
