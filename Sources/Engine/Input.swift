@@ -56,6 +56,9 @@ public struct TaskOutcome: Sendable {
         self.settledAt = settledAt
         self.task = task
     }
+
+    /// Whether there may be a worker that believes to have the task and has it no longer: a lease of it was lost, or it was given back.
+    package var hasStrayed: Bool { status == .lost || status == .released || task.losses > 0 }
 }
 
 /// What has to be written. The order within a decision is the order in which it came about.

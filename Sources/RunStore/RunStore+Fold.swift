@@ -125,10 +125,13 @@ extension RunStore {
             case nil: result.report.quarantined.append((id, "the version does not exist"))
             }
         }
+        var strayed: [(RunID, StepPath)] = []
         if hasOutcomes {
             for row in answers.removeFirst() {
                 guard let position = positions[RunID(row.uuid(0))] else { continue }
-                folds[position].inputs.append(.outcome(try Self.outcome(row)))
+                let outcome = try Self.outcome(row)
+                folds[position].inputs.append(.outcome(outcome))
+                if outcome.hasStrayed { strayed.append((folds[position].change.id, outcome.path)) }
             }
         }
         if hasOrders {
@@ -147,6 +150,7 @@ extension RunStore {
                 folds[position].takeTimer(TimerKey(path: row.text(1), kind: kind))
             }
         }
+        try lockStrayed(strayed, &changes, on: db)
         // A cancel that was acknowledged comes before everything that would start something.
         for index in folds.indices { folds[index].putCancelFirst() }
 

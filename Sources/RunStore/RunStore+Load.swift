@@ -37,6 +37,19 @@ extension RunStore {
             """)
     }
 
+    // Tasks that a worker believes to have, and has no longer. One that comes to settle many of them stands still at the one that is being folded, and holds
+    // those before it: in the order of the keys, and what a fold writes comes in another one.
+    func lockStrayed(
+        _ keys: [(RunID, StepPath)], _ changes: inout ChangeSet, on db: isolated PostgresConnection
+    ) throws(PostgresError) {
+        guard !keys.isEmpty else { return }
+        let sorted = keys.sorted { $0 < $1 }
+        _ = try db.query(
+            changes.holdsTasks ? Self.lockedTasksAtOnce : Self.lockedTasks,
+            [.uuidArray(sorted.map(\.0.pair)), .textArray(sorted.map(\.1.text))])
+        changes.holdsTasks = true
+    }
+
     func loadSmallRuns(_ folds: inout [RunFold], on db: isolated PostgresConnection) throws(PostgresError) {
         let indices = folds.indices.filter { index in
             let program = folds[index].change.version.program

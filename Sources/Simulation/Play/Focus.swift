@@ -34,10 +34,10 @@ package enum Focus: String, CaseIterable, Sendable {
             settings.flavour = .any
             settings.stepLimit = 12
             settings.pauseInStatement = 50
-            settings.temper.pause = 30
+            settings.temper.pause = random.pick([0, 30])
             settings.temper.cancel = 20
             settings.temper.signal = 20
-            settings.haste = random.pick([60, 200])
+            settings.haste = random.pick([20, 60])
             settings.slowLooks = random.pick([60, 100])
         case .timers:
             settings.flavour = .any

@@ -30,6 +30,7 @@ extension Mutant {
         case .resumeLeavesHeld: 5
         case .pauseLeavesTimers: 5
         case .foldWaitsWithTasks: 2259
+        case .strayedInAnyOrder: 7251
         case .cancelHoldsNothing: 25
         case .unwantedForgotten: 0
         case .lateOutcomeStays: 2

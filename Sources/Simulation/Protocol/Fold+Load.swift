@@ -71,6 +71,19 @@ extension Fold {
         var under: [StepPath: [(StepPath, StepFacts)]] = [:]
     }
 
+    /// Locks the tasks that a worker believes to have, and has no longer: it may be about to settle many of them, in the order of their keys.
+    func lockStrayed(_ outcomes: [TaskRow]) async throws(ModelError) {
+        let keys = outcomes.filter { $0.taskOutcome?.hasStrayed ?? false }.map(\.key).sorted()
+        guard !keys.isEmpty, server.mutant != .strayedInAnyOrder else { return }
+        try await link.query("fold: ask") { transaction throws(ModelError) in
+            let waits = self.lockWaits
+            try await self.server.statement(transaction) { statement throws(ModelError) in
+                _ = try await self.tables.tasks.lock(statement, self.tables.tasks.find(statement, keys: keys), .update, waits)
+            }
+        }
+        holdsTasks = true
+    }
+
     // What a lock of tasks that somebody else has means.
     private var lockWaits: LockWait { holdsTasks && server.mutant != .foldWaitsWithTasks ? .fail : .wait }
 

@@ -62,6 +62,7 @@ final class Fold {
             give(order.row.run) { $0.take(order) }
         }
         for timer in read.timers { give(timer.run) { $0.take(timer) } }
+        try await lockStrayed(read.outcomes)
         for index in folds.indices { folds[index].putCancelFirst() }
         try await decideTree(at: read.now)
         report.runs = folds.count

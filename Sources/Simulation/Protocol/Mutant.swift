@@ -55,6 +55,8 @@ package enum Mutant: String, CaseIterable, Sendable {
     case pauseLeavesTimers
     /// A fold that holds tasks waits for others.
     case foldWaitsWithTasks
+    /// A fold writes to tasks whose leases were lost in whatever order it comes to them.
+    case strayedInAnyOrder
     /// A cancel does not hold what is queued.
     case cancelHoldsNothing
     /// A result that comes after the cancel of its step counts.
@@ -104,7 +106,7 @@ package enum Mutant: String, CaseIterable, Sendable {
     package var focus: Focus? {
         switch self {
         case .eventLooksForWait, .matcherWithoutKeyLock, .matcherWithoutRunLock, .waitLooksOnce: .events
-        case .markWaits, .foldWaitsWithTasks: .marks
+        case .markWaits, .foldWaitsWithTasks, .strayedInAnyOrder: .marks
         case .supersededTimerFires, .unwantedForgotten: .timers
         case .reportedTwice: .reports
         default: nil
