@@ -109,7 +109,7 @@ package struct DefinitionGenerator {
         var loop: Loop?
         var sight = sight
         let outer = sight
-        if random.chance(focus == .timers ? 50 : 18), depth < Self.depthLimit {
+        if random.chance(focus == .timers || focus == .failovers ? 50 : 18), depth < Self.depthLimit {
             let made = self.loop(sight)
             loop = made
             if case .each = made.source { sight.names.append(made.variable) }
@@ -206,7 +206,7 @@ package struct DefinitionGenerator {
         switch focus {
         case .events: random.chance(30) ? 68 : nil
         case .marks: random.chance(30) ? 55 : nil
-        case .timers, .reports, nil: nil
+        case .timers, .reports, .failovers, nil: nil
         }
     }
 

@@ -13,6 +13,8 @@ package enum Focus: String, CaseIterable, Sendable {
     case timers
     /// Connections break after reports that are not on the disk yet, and the server crashes just after.
     case reports
+    /// The server fails over, so that all leases are lost, while workers are slow to settle what they have done and folds are slow to write.
+    case failovers
 
     /// What agents, people and definitions are like in such a story.
     func adjust(_ settings: inout Settings, _ random: inout SeededGenerator) {
@@ -34,10 +36,10 @@ package enum Focus: String, CaseIterable, Sendable {
             settings.flavour = .any
             settings.stepLimit = 12
             settings.pauseInStatement = 50
-            settings.temper.pause = random.pick([0, 30])
+            settings.temper.pause = 30
             settings.temper.cancel = 20
             settings.temper.signal = 20
-            settings.haste = random.pick([20, 60])
+            settings.haste = random.pick([60, 200])
             settings.slowLooks = random.pick([60, 100])
         case .timers:
             settings.flavour = .any
@@ -50,6 +52,14 @@ package enum Focus: String, CaseIterable, Sendable {
         case .reports:
             settings.stepLimit = random.pick([6, 12])
             settings.temper.slow = 0
+            settings.temper.cancel = 0
+            settings.slowLooks = 0
+        case .failovers:
+            settings.flavour = .any
+            settings.stepLimit = 12
+            settings.reapInterval = .milliseconds(200)
+            settings.pauseInStatement = 80
+            settings.temper.pause = 0
             settings.temper.cancel = 0
             settings.slowLooks = 0
         }
@@ -71,6 +81,9 @@ package enum Focus: String, CaseIterable, Sendable {
                 return Fault(turn: turn, kind: .crash(lost: 1 + random.below(3), down: .milliseconds(random.pick([0, 300]))), place: "exchange")
             default: return Fault(turn: turn, kind: .stop(lease * 0.4), place: "fold")
             }
+        case .failovers:
+            if random.chance(15) { return Fault(turn: turn, kind: .failOver(lost: 0, down: .milliseconds(random.pick([10, 300])))) }
+            return linger(["exchange", "exchange", "reap", "fold: write", "fold: write"])
         }
     }
 }

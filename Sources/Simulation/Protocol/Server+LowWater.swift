@@ -84,16 +84,14 @@ extension Server {
 
     // put_low_water_v1: it waits for nobody.
     private func put(_ transaction: Transaction, _ new: LowWaterRow) async throws(ModelError) {
-        if mutant != .markWaits {
-            let isOthers = try await statement(transaction) { statement throws(ModelError) in
-                let found = tables.lowWater.find(statement, key: new.kind)
-                guard !found.isEmpty else { return false }
-                return try await tables.lowWater.lock(statement, found, .update, .skip).isEmpty
-            }
-            if isOthers {
-                let isThere = try await statement(transaction) { statement throws(ModelError) in !tables.lowWater.find(statement, key: new.kind).isEmpty }
-                if isThere { return }
-            }
+        let isOthers = try await statement(transaction) { statement throws(ModelError) in
+            let found = tables.lowWater.find(statement, key: new.kind)
+            guard !found.isEmpty else { return false }
+            return try await tables.lowWater.lock(statement, found, .update, .skip).isEmpty
+        }
+        if isOthers {
+            let isThere = try await statement(transaction) { statement throws(ModelError) in !tables.lowWater.find(statement, key: new.kind).isEmpty }
+            if isThere { return }
         }
         let sawAll = new.seenFrom == .distantPast
         try await statement(transaction) { statement throws(ModelError) in
