@@ -37,8 +37,8 @@ extension RunStore {
             """)
     }
 
-    // Tasks that a worker believes to have, and has no longer. One that comes to settle many of them stands still at the one that is being folded, and holds
-    // those before it: in the order of the keys, and what a fold writes comes in another one.
+    // A worker that has lost tasks may still come to settle them: in the order of their keys, holding those before the one that it waits for. What a
+    // fold writes comes in another order, so these are locked in the workers' order first.
     func lockStrayed(
         _ keys: [(RunID, StepPath)], _ changes: inout ChangeSet, on db: isolated PostgresConnection
     ) throws(PostgresError) {

@@ -273,7 +273,7 @@ struct PauseTests {
         _ = try await reaper.query("select skein.reap_tasks_v1(100)")
         async let pausing = operatorSession.query(SQL("select skein.pause('\(run)')"))
         try await waitUntil(deadline: .seconds(10)) {
-            try await cluster.count("select count(*) from pg_locks where not granted") > 0
+            try await cluster.count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0
         }
         _ = try await reaper.query("commit")
         _ = try await pausing
@@ -303,7 +303,7 @@ struct PauseTests {
         let operatorSession = try await cluster.database.connect()
         async let pausing = operatorSession.query(SQL("select skein.pause('\(run)')"))
         try await waitUntil(deadline: .seconds(10)) {
-            try await cluster.count("select count(*) from pg_locks where not granted") > 0
+            try await cluster.count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0
         }
         _ = try await coordinator.query(
             SQL("update skein.task set state = 'ready', outcome = null, settled_at = null, path = 'two', step_index = 1, session_id = null, fence = null where run_id = '\(run)'"))
@@ -328,7 +328,7 @@ struct PauseTests {
         let operatorSession = try await cluster.database.connect()
         async let pausing = operatorSession.query(SQL("select skein.pause('\(run)')"))
         try await waitUntil(deadline: .seconds(10)) {
-            try await cluster.count("select count(*) from pg_locks where not granted") > 0
+            try await cluster.count("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") > 0
         }
         _ = try await worker.query("commit")
         _ = try await pausing

@@ -1495,13 +1495,14 @@ begin
 end
 $$;
 
--- How long nobody need look at everything below a mark after a look that took so long: twenty times that.
+-- How long nobody need look at everything below a mark after a look that took so long: twenty times that, and ten minutes at most, for what was
+-- set free while somebody moved the mark waits for it.
 create or replace function skein.until_look_v1(p_took interval) returns interval
-language sql immutable parallel safe as $$ select greatest(interval '1 second', 20 * p_took) $$;
+language sql immutable parallel safe as $$ select least(greatest(interval '1 second', 20 * p_took), interval '10 minutes') $$;
 
--- How long a mark is believed when nobody looks below it though it is time: such a look takes a while itself, and longer than the one before.
-create or replace function skein.mark_validity_v1(p_took interval) returns interval
-language sql immutable parallel safe as $$ select greatest(interval '30 seconds', 5 * p_took) $$;
+-- How long a mark is believed when nobody looks below it though it is time: a look may take half an hour, and those of other marks come before it.
+create or replace function skein.mark_validity_v1() returns interval
+language sql immutable parallel safe as $$ select interval '35 minutes' $$;
 
 -- Keeps a mark. One that was found by looking at everything need not be looked below for a while.
 -- Waits for nobody: a claim holds tasks for which a cancel, that has forgotten the marks and is not at its end, may have to wait.
@@ -1527,7 +1528,7 @@ begin
   insert into skein.low_water (kind, queue_id, priority, since, look_at, valid_until)
   values (p_kind, p_queue_id, p_priority, p_since,
           case when p_looked_at_all or v_before.number is null then v_look_at else v_before.look_at end,
-          case when p_looked_at_all or v_before.number is null then v_look_at + skein.mark_validity_v1(p_took) else v_before.valid_until end);
+          case when p_looked_at_all or v_before.number is null then v_look_at + skein.mark_validity_v1() else v_before.valid_until end);
 end
 $$;
 
@@ -1557,7 +1558,7 @@ $$;
 
 -- Looks below the mark whose time came first: what waits there pulls it down, and a mark below which there is little is not needed any more.
 -- Answers whether there was one, 1 or 0. After an hour under a snapshot it takes minutes, so nothing is locked before it has seen what it wants,
--- and whoever calls it lifts the limit of a statement. By one coordinator at a time.
+-- and whoever calls it waits for so long. By one coordinator at a time.
 create or replace function skein.look_below_marks_v1() returns integer
 language plpgsql set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
@@ -1575,6 +1576,10 @@ begin
     return 0;
   end if;
   v_first := skein.first_below_mark_v1(v_mark, '-infinity');
+  -- That was minutes ago perhaps, and what was seen has long been taken.
+  if v_first is not null then
+    v_first := skein.first_below_mark_v1(v_mark, v_first);
+  end if;
   v_took := clock_timestamp() - v_begun;
   -- The mark may have moved meanwhile, which makes it another row: then once more.
   loop
@@ -1583,7 +1588,7 @@ begin
     else
       update skein.low_water w
          set since = least(w.since, v_first), look_at = clock_timestamp() + skein.until_look_v1(v_took),
-             valid_until = clock_timestamp() + skein.until_look_v1(v_took) + skein.mark_validity_v1(v_took)
+             valid_until = clock_timestamp() + skein.until_look_v1(v_took) + skein.mark_validity_v1()
        where w.kind = v_mark.kind and w.queue_id = v_mark.queue_id;
     end if;
     exit when found or not exists (select from skein.low_water where kind = v_mark.kind and queue_id = v_mark.queue_id);
@@ -1592,9 +1597,9 @@ begin
 end
 $$;
 
--- Looks just below all marks: what was committed late, though not very late, waits there. Answers how many marks it pulled down; one below
--- which nothing waits is not touched, for it would leave a version of itself in everybody's way.
-create or replace function skein.look_just_below_marks_v1() returns integer
+-- Looks just below all marks, so far down: what was committed late, though not very late, waits there. Answers how many marks it pulled down; one
+-- below which nothing waits is not touched, for it would leave a version of itself in everybody's way.
+create or replace function skein.look_just_below_marks_v1(p_reach interval) returns integer
 language plpgsql set plan_cache_mode = force_generic_plan set jit = off
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
 declare
@@ -1603,11 +1608,13 @@ declare
   v_pulled integer := 0;
 begin
   for v_mark in select * from skein.low_water order by kind, queue_id loop
-    v_first := skein.first_below_mark_v1(v_mark, v_mark.since - interval '5 seconds');
+    v_first := skein.first_below_mark_v1(v_mark, v_mark.since - p_reach);
     if v_first is not null then
-      -- It may have moved on meanwhile, and the one after it is that much higher.
+      -- When it has moved meanwhile it is another row: that one is for the next look.
       update skein.low_water w set since = v_first where w.kind = v_mark.kind and w.queue_id = v_mark.queue_id and w.since > v_first;
-      v_pulled := v_pulled + 1;
+      if found then
+        v_pulled := v_pulled + 1;
+      end if;
     end if;
   end loop;
   return v_pulled;
