@@ -11,7 +11,7 @@ extension Coordinator {
 
     // Which part of a coordinator's time may go into looks just below the marks.
     private static let lookingShare = 0.1
-    private static let shortestRest: Duration = .seconds(1)
+    private static let shortestRest: Duration = .seconds(2)
 
     // How late a commit may be to be found by a look just below the marks, and how far that looks at most.
     private static let lateness: Duration = .seconds(2)

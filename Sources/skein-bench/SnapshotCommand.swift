@@ -9,8 +9,8 @@ struct SnapshotCommand: AsyncParsableCommand {
         abstract: "Holds a snapshot and watches the throughput.",
         discussion: """
             It is the last part of W6: runs of 10 steps before, all the while that an outsider holds a snapshot, and afterwards. What counts is \
-            how fast the work is when the snapshot has been held for the whole time, beside the mean of before and after. With --check it \
-            fails below 70 %.
+            how fast the work is over all the time that the snapshot is held, beside the mean of before and after; how fast it is in the last \
+            fifth of that time is printed, too. With --check it fails below 70 %.
 
             Example: skein-bench snapshot --minutes 10 --check
             """)
@@ -21,7 +21,7 @@ struct SnapshotCommand: AsyncParsableCommand {
     @Option(help: "How many runs of 10 steps are measured at a time.")
     var runs = 6000
 
-    @Option(help: "How often it is measured before, in the end and afterwards; the median counts.")
+    @Option(help: "How often it is measured before and afterwards; the median counts.")
     var repeats = 3
 
     @Option(help: "Worker processes.")

@@ -102,8 +102,8 @@ struct LowWaterTests {
     }
 
     @Test(
-        "everything below a mark is looked at after twenty times as long as that takes, ten minutes at most; a look may take long, and it is believed meanwhile",
-        arguments: [(0, 1), (5, 100), (60, 600)])
+        "everything below a mark is looked at after forty times as long as that takes, ten minutes at most; a look may take long, and it is believed meanwhile",
+        arguments: [(0, 1), (5, 200), (60, 600)])
     func validity(took: Int, seconds: Int) async throws {
         let (cluster, _, _) = try await cluster(readySince: [10], markAt: 15)
         _ = try await cluster.connection.query(

@@ -78,10 +78,10 @@ begin
 end
 $$;
 
--- How long nobody need look at everything below a mark after a look that took so long: twenty times that, and ten minutes at most, for what was
+-- How long nobody need look at everything below a mark after a look that took so long: forty times that, and ten minutes at most, for what was
 -- set free while somebody moved the mark waits for it.
 create or replace function skein.until_look_v1(p_took interval) returns interval
-language sql immutable parallel safe as $$ select least(greatest(interval '1 second', 20 * p_took), interval '10 minutes') $$;
+language sql immutable parallel safe as $$ select least(greatest(interval '1 second', 40 * p_took), interval '10 minutes') $$;
 
 -- How long a mark is believed when nobody looks below it though it is time: a look may take half an hour, and those of other marks come before it.
 create or replace function skein.mark_validity_v1() returns interval
