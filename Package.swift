@@ -63,7 +63,7 @@ let package = Package(
         .target(
             name: "RunStore",
             dependencies: [
-                "WorkflowModel", "Faults", "Expressions", "JSONSchema", "Postgres", "Definitions", "TaskQueue", "Engine", .crypto,
+                "WorkflowModel", "Faults", "Expressions", "JSONSchema", "Postgres", "Definitions", "TaskQueue", "Engine", .crypto, .collections,
             ]),
 
         // Floor 5 as well: the protocol under a simulator on a database that behaves like PostgreSQL.

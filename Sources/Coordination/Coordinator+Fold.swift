@@ -26,11 +26,11 @@ extension Coordinator {
                     connection = open
                     store.forgetFrames()
                 }
-                let (report, share, duration) = try await foldOnce(lane, on: open)
+                let (report, share, passed, duration) = try await foldOnce(lane, on: open)
                 failures = 0
-                if report.runs == 0, report.hasMore {
+                if report.runs == 0, report.hasMore || !passed.isEmpty {
                     // What is due is with others. Each of their outcomes wakes this lane, and each look costs as much as the fold of many a step.
-                    try? await Task.sleep(for: min(duration * 2, Self.longestRest))
+                    try? await Task.sleep(for: max(Self.shortestRest, duration * 4))
                 }
                 if report.runs > 0 {
                     idle = Self.shortestIdle
@@ -59,16 +59,20 @@ extension Coordinator {
         await connection?.close()
     }
 
-    private func foldOnce(_ lane: Int, on connection: PostgresConnection) async throws(PostgresError) -> (FoldReport, FoldShare, Duration) {
+    private func foldOnce(
+        _ lane: Int, on connection: PostgresConnection
+    ) async throws(PostgresError) -> (FoldReport, FoldShare, passed: [RunID], Duration) {
         let clock = ContinuousClock()
         let begun = clock.now
-        let share = foldLanes.begin(lane)
+        let (share, passed) = foldLanes.begin(lane)
         do throws(PostgresError) {
-            let report = try await store.fold(upTo: configuration.foldLimit, share: share, on: connection)
+            let report = try await store.fold(upTo: configuration.foldLimit, share: share, passing: passed, on: connection) { [foldLanes] runs in
+                foldLanes.note(lane, large: runs)
+            }
             let duration = clock.now - begun
             foldLanes.end(lane, inputs: report.inputs)
             note(report, took: duration)
-            return (report, share, duration)
+            return (report, share, passed, duration)
         } catch {
             foldLanes.end(lane, inputs: 0)
             throw error
@@ -76,7 +80,7 @@ extension Coordinator {
     }
 
     private static let shortestIdle: Duration = .milliseconds(100)
-    private static let longestRest: Duration = .milliseconds(20)
+    private static let shortestRest: Duration = .milliseconds(20)
 
     private func note(_ report: FoldReport, took duration: Duration) {
         wake(for: report)

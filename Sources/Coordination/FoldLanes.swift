@@ -3,6 +3,7 @@
 import Postgres
 import RunStore
 import Synchronization
+import WorkflowModel
 
 /// Which lanes are folding, and how the others are woken.
 ///
@@ -13,17 +14,23 @@ final class FoldLanes: Sendable {
     /// A fold of so many inputs is large: there is more to do than one lane does.
     static let largeFold = 64
 
+    private struct Lane {
+        var isBusy = false
+        // The runs that it is folding, and of which much is due.
+        var largeRuns: [RunID] = []
+    }
+
     let wakeups: [Wakeup]
-    private let busy: Mutex<[Bool]>
+    private let lanes: Mutex<[Lane]>
 
     init(count: Int) {
         wakeups = (0..<count).map { _ in Wakeup() }
-        busy = Mutex([Bool](repeating: false, count: count))
+        lanes = Mutex([Lane](repeating: Lane(), count: count))
     }
 
     /// There may be something to fold: the first lane that sleeps is woken; when none does, all look again.
     func wake() {
-        if let idle = busy.withLock({ $0.firstIndex(of: false) }) {
+        if let idle = lanes.withLock({ $0.firstIndex { !$0.isBusy } }) {
             wakeups[idle].signal()
         } else {
             for wakeup in wakeups { wakeup.signal() }
@@ -32,19 +39,26 @@ final class FoldLanes: Sendable {
 
     /// A lane begins a fold.
     ///
-    /// - Returns: the runs that it looks at first: all of them, or its share when others fold, too.
-    func begin(_ lane: Int) -> FoldShare {
-        busy.withLock { busy in
-            busy[lane] = true
-            return busy.indices.contains { $0 != lane && busy[$0] } ? FoldShare(index: lane, of: busy.count) : .all
+    /// - Returns: the runs that it looks at first: all of them, or its share when others fold, too; and those that it need not look at, because
+    ///   others are folding them and will come back for the rest.
+    func begin(_ lane: Int) -> (share: FoldShare, passed: [RunID]) {
+        lanes.withLock { lanes in
+            lanes[lane].isBusy = true
+            let others = lanes.indices.filter { $0 != lane && lanes[$0].isBusy }
+            let passed = others.flatMap { lanes[$0].largeRuns }
+            // Two looks, one at its share and one at everything, would both read what the others' large runs have brought.
+            return (others.isEmpty || !passed.isEmpty ? .all : FoldShare(index: lane, of: lanes.count), passed)
         }
     }
 
+    /// A lane has locked these runs, and much is due of them.
+    func note(_ lane: Int, large runs: [RunID]) { lanes.withLock { $0[lane].largeRuns = runs } }
+
     /// A lane has ended a fold of so many inputs.
     func end(_ lane: Int, inputs: Int) {
-        let idle = busy.withLock { busy in
-            busy[lane] = false
-            return inputs >= Self.largeFold ? busy.indices.first { $0 != lane && !busy[$0] } : nil
+        let idle = lanes.withLock { lanes in
+            lanes[lane] = Lane()
+            return inputs >= Self.largeFold ? lanes.indices.first { $0 != lane && !lanes[$0].isBusy } : nil
         }
         if let idle { wakeups[idle].signal() }
     }

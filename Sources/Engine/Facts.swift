@@ -66,16 +66,16 @@ public struct RunFacts: Sendable {
     }
 }
 
-/// What is known of a step instance.
+/// What is known of a step instance. What is large lies elsewhere: a table of facts is moved as it grows, and read all the time.
 public enum StepFacts: Sendable {
     /// Nothing of it is in any table. Can go to: live, task, settled.
     case notStarted
     /// It waits for something, or steps inside it are under way. Can go to: task (its needs are met), another kind of live, settled.
-    case live(LiveStepFacts)
+    indirect case live(LiveStepFacts)
     /// An attempt is queued, under way, or waits for its back-off. Can go to: live (its failure is caught), settled.
     case task(TaskFacts)
     /// It has its ending; nothing changes any more.
-    case settled(SettledFacts)
+    indirect case settled(SettledFacts)
 }
 
 /// A live attempt.

@@ -53,11 +53,14 @@ public struct Frame: Sendable {
         outputBytes = steps.values.reduce(0) { $0 + $1.outputBytes }
     }
 
-    private mutating func put(_ path: StepPath, _ facts: StepFacts?) {
+    // Returns what was known before.
+    @discardableResult
+    private mutating func put(_ path: StepPath, _ facts: StepFacts?) -> StepFacts? {
         outputBytes += facts?.outputBytes ?? 0
         let old: StepFacts?
         if let facts { old = steps.updateValue(facts, forKey: path) } else { old = steps.removeValue(forKey: path) }
         outputBytes -= old?.outputBytes ?? 0
+        return old
     }
 
     /// Adds facts that were asked for. A path that was asked for and has no row is `notStarted`.
@@ -72,10 +75,9 @@ public struct Frame: Sendable {
     /// Says that what was decided so far is committed: from now on a task that was made ready may have been claimed.
     public mutating func committed() {
         for path in readied {
-            if case .task(var task) = steps[path], task.phase == .ready {
-                task.phase = .unknown
-                steps[path] = .task(task)
-            }
+            guard let place = steps.index(forKey: path), case .task(var task) = steps.values[place], task.phase == .ready else { continue }
+            task.phase = .unknown
+            steps.values[place] = .task(task)
         }
         readied.removeAll(keepingCapacity: true)
         iterationsMade = 0
@@ -160,9 +162,8 @@ public struct Frame: Sendable {
 
     // What is over for good, and read by nobody any more.
     mutating func forget(_ path: StepPath) {
-        guard let old = steps[path], !isResult(path) else { return }
+        guard !isResult(path), let old = put(path, nil) else { return }
         undo.append((path, old))
-        put(path, nil)
         if forgotten.updateValue(old, forKey: path) == nil { forgottenNow.append(path) }
     }
 
@@ -196,8 +197,7 @@ public struct Frame: Sendable {
     }
 
     mutating func set(_ path: StepPath, _ facts: StepFacts) {
-        undo.append((path, steps[path]))
-        put(path, facts)
+        undo.append((path, put(path, facts)))
     }
 
     // A task that is made ready: certain until the commit, anybody's afterwards.

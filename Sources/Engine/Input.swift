@@ -61,7 +61,8 @@ public struct TaskOutcome: Sendable {
     package var hasStrayed: Bool { status == .lost || status == .released || task.losses > 0 }
 }
 
-/// What has to be written. The order within a decision is the order in which it came about.
+/// What has to be written. The order within a decision is the order in which it came about. What is large lies elsewhere, as lists of
+/// commands grow to tens of thousands.
 public enum Command: Sendable {
     /// A step's first task is ready.
     case enqueue(path: StepPath, node: Int, input: JSONText)
@@ -83,11 +84,11 @@ public enum Command: Sendable {
     /// The collection of a loop, once, at its start. It goes with the loop's row.
     case keepItems(path: StepPath, items: [JSONText])
     /// A run of a sub-workflow starts.
-    case startChild(ChildStart)
+    indirect case startChild(ChildStart)
     /// The sub-workflow's run, for which the step waits, is to be cancelled; the step stays live until it has ended.
     case cancelChild(path: StepPath)
     /// The step waits for an event; a wait of the same step is replaced.
-    case wait(WaitOrder)
+    indirect case wait(WaitOrder)
     /// The step waits no more.
     case endWait(path: StepPath)
     /// The event was taken by the wait.
@@ -97,21 +98,21 @@ public enum Command: Sendable {
     /// The event is dropped.
     case dropEvent(event: Int64, path: StepPath)
     /// An event goes out to other runs.
-    case emit(EmitOrder)
+    indirect case emit(EmitOrder)
     /// A workflow is started because this run has ended; after `end`, in the same decision.
-    case chain(ChainStart)
+    indirect case chain(ChainStart)
     /// The step has this row among the live ones.
-    case keep(path: StepPath, node: Int, facts: LiveStepFacts)
+    indirect case keep(path: StepPath, node: Int, facts: LiveStepFacts)
     /// The step's row among the live ones goes.
     case drop(path: StepPath)
     /// The step has settled.
-    case recordStep(StepRecord)
+    indirect case recordStep(StepRecord)
     /// An attempt ended that did not settle its step.
-    case recordAttempt(AttemptRecord)
+    indirect case recordAttempt(AttemptRecord)
     /// Something else happened to the run.
-    case recordEvent(EventRecord)
+    indirect case recordEvent(EventRecord)
     /// The run has ended.
-    case end(RunEnding)
+    indirect case end(RunEnding)
 }
 
 /// The row of a settled step.

@@ -58,6 +58,55 @@ extension PostgresConnection {
         }
     }
 
+    /// Sends statements of a transaction and does not wait for their answers: the server runs them while the caller goes on.
+    ///
+    /// When one fails, the next call on the connection throws its error, or the transaction's end. For a few statements that answer with no
+    /// rows: what they answer is read, and dropped, by the next call.
+    public func sendAhead(_ batch: [(SQL, [Parameter])]) throws(PostgresError) {
+        precondition(transactionPhase != .none, "Only what a transaction's end confirms can be sent ahead.")
+        if batch.isEmpty { return }
+        let connection = try opened()
+        #if DEBUG
+        reachRoundTrip(batch.map(\.0.text))
+        #endif
+        do throws(PostgresError) {
+            try beginPipeline(connection)
+            for (sql, parameters) in batch {
+                guard send(sql, parameters, on: connection, &ahead) else { throw sentInPart(connection) }
+            }
+            // What does not fit now goes with the next call.
+            if PQflush(connection) < 0 { throw sentInPart(connection) }
+        } catch {
+            if transactionFailure == nil { transactionFailure = error }
+            throw error
+        }
+    }
+
+    /// Waits for what was sent ahead.
+    func catchUp() throws(PostgresError) {
+        guard !ahead.isEmpty else { return }
+        _ = try pipelined(try opened(), [], mayCommit: false)
+    }
+
+    // From here on statements are sent without waiting: first the BEGIN that is owed.
+    private func beginPipeline(_ connection: OpaquePointer) throws(PostgresError) {
+        if ahead.isEmpty {
+            try makeRoomForStatements(connection)
+            guard PQenterPipelineMode(connection) == 1 else { throw notSent(connection, "pipeline") }
+        }
+        guard case .pending(let mode) = transactionPhase else { return }
+        guard PQsendQueryParams(connection, mode.begin, 0, nil, nil, nil, nil, 1) == 1 else { throw sentInPart(connection) }
+        ahead.append(.begin)
+        transactionPhase = .open
+    }
+
+    // A pipeline that was sent in part has no end that the server could answer.
+    private func sentInPart(_ connection: OpaquePointer) -> PostgresError {
+        let error = notSent(connection, "pipeline")
+        close()
+        return error
+    }
+
     private static let notification: SQL = "select pg_notify($1, '')"
 
     /// Sends a batch a second time if its first failure was only that a prepared statement had outlived a change of its tables.
@@ -74,53 +123,31 @@ extension PostgresConnection {
         return try pipelined(connection, batch, notifying: notice, mayCommit: true)
     }
 
-    private enum Expected {
-        case begin
-        case prepared(SQL, PreparedStatement)
-        case answer(SQL)
-
-        var sql: SQL {
-            switch self {
-            case .begin: "begin"
-            case .prepared(let sql, _), .answer(let sql): sql
-            }
-        }
-    }
-
-    /// The batch with everything it needs before it: the BEGIN that is still owed, and statements that are not prepared yet.
+    /// The batch with everything it needs before it: the BEGIN that is still owed, what was sent ahead, and statements that are not prepared yet.
     func pipelined(
         _ connection: OpaquePointer, _ batch: [(SQL, [Parameter])], notifying notice: CommitNotice? = nil, mayCommit: Bool
     ) throws(PostgresError) -> [Rows] {
-        try makeRoomForStatements(connection)
-        guard PQenterPipelineMode(connection) == 1 else { throw notSent(connection, "pipeline") }
+        try beginPipeline(connection)
         let goesAlong = notice?.goesWithCommit() ?? false
-        var expected: [Expected] = []
-        expected.reserveCapacity(batch.count + 2)
-        var expectedAfterwards: [Expected] = []
+        var expected = ahead
+        ahead = []
+        let answersAhead = expected.count { if case .answer = $0 { true } else { false } }
+        var expectedAfterwards: [ExpectedAnswer] = []
         var isSent = true
-        if case .pending(let mode) = transactionPhase {
-            isSent = PQsendQueryParams(connection, mode.begin, 0, nil, nil, nil, nil, 1) == 1
-            expected.append(.begin)
-            transactionPhase = .open
-        }
         for (sql, parameters) in batch where isSent { isSent = send(sql, parameters, on: connection, &expected) }
         isSent = isSent && PQpipelineSync(connection) == 1
         if goesAlong, let notice, isSent {
             // Behind the commit, and no part of it.
             isSent = send(Self.notification, [.text(notice.channel)], on: connection, &expectedAfterwards) && PQpipelineSync(connection) == 1
         }
-        guard isSent else {
-            // A pipeline that was sent in part has no end that the server could answer.
-            let error = notSent(connection, "pipeline")
-            close()
-            throw error
-        }
-        return try pipelineAnswers(connection, expected, afterwards: expectedAfterwards, mayCommit: mayCommit) {
+        guard isSent else { throw sentInPart(connection) }
+        let answers = try pipelineAnswers(connection, expected, afterwards: expectedAfterwards, mayCommit: mayCommit) {
             if !goesAlong { notice?.send() }
         }
+        return answersAhead == 0 ? answers : Array(answers.dropFirst(answersAhead))
     }
 
-    private func send(_ sql: SQL, _ parameters: [Parameter], on connection: OpaquePointer, _ expected: inout [Expected]) -> Bool {
+    private func send(_ sql: SQL, _ parameters: [Parameter], on connection: OpaquePointer, _ expected: inout [ExpectedAnswer]) -> Bool {
         encoder.encode(parameters)
         var name = statements.name(for: sql, types: encoder.types)
         if name == nil {
@@ -137,7 +164,7 @@ extension PostgresConnection {
     }
 
     private func pipelineAnswers(
-        _ connection: OpaquePointer, _ expected: [Expected], afterwards: [Expected], mayCommit: Bool, whenCommitted: () -> Void
+        _ connection: OpaquePointer, _ expected: [ExpectedAnswer], afterwards: [ExpectedAnswer], mayCommit: Bool, whenCommitted: () -> Void
     ) throws(PostgresError) -> [Rows] {
         let deadline = answerDeadline
         var answers: [Rows] = []
@@ -162,7 +189,7 @@ extension PostgresConnection {
     }
 
     private func readAnswers(
-        _ connection: OpaquePointer, _ expected: [Expected], _ answers: inout [Rows], _ failure: inout PostgresError?,
+        _ connection: OpaquePointer, _ expected: [ExpectedAnswer], _ answers: inout [Rows], _ failure: inout PostgresError?,
         before deadline: ContinuousClock.Instant?, mayCommit: Bool
     ) throws(PostgresError) {
         for step in expected {
@@ -218,6 +245,20 @@ extension PostgresConnection {
         guard statements.count >= StatementCache.limit, PQtransactionStatus(connection) != PQTRANS_INERROR else { return }
         try simple(connection, "deallocate all", mayCommit: false)
         statements.forgetAll()
+    }
+}
+
+/// What the server answers in a pipeline, in order.
+enum ExpectedAnswer {
+    case begin
+    case prepared(SQL, PreparedStatement)
+    case answer(SQL)
+
+    var sql: SQL {
+        switch self {
+        case .begin: "begin"
+        case .prepared(let sql, _), .answer(let sql): sql
+        }
     }
 }
 

@@ -23,6 +23,8 @@ enum TransactionPhase: Equatable {
     /// BEGIN is owed; it travels with the first statement.
     case pending(TransactionMode)
     case open
+
+    var isPending: Bool { if case .pending = self { true } else { false } }
 }
 
 extension PostgresConnection {
@@ -90,6 +92,12 @@ extension PostgresConnection {
 
     private func commit() throws(PostgresError) {
         guard transactionPhase == .open else { return }
+        do {
+            try catchUp()
+        } catch {
+            rollBack()
+            throw error
+        }
         let connection = try opened()
         if PQtransactionStatus(connection) == PQTRANS_INERROR {
             let cause = transactionFailure
@@ -112,6 +120,8 @@ extension PostgresConnection {
     /// Leaves no transaction behind: where ROLLBACK fails, the connection is closed.
     private func rollBack() {
         transactionPhase = .none
+        // Its error is the transaction's, which is being reported, or comes of it.
+        try? catchUp()
         guard let handle, isUsable else { return }
         if PQtransactionStatus(handle.pointer) == PQTRANS_IDLE { return }
         do {

@@ -26,6 +26,8 @@ public actor PostgresConnection {
     var transactionPhase = TransactionPhase.none
     /// The first error inside the transaction; `commit` reports it if the closure swallowed it.
     var transactionFailure: PostgresError?
+    /// What the server has still to answer to `sendAhead`.
+    var ahead: [ExpectedAnswer] = []
     let answerTimeout: Duration?
     #if DEBUG
     var crashScope = CrashScope()
@@ -69,6 +71,7 @@ public actor PostgresConnection {
     /// Ends the connection. What was not committed is rolled back by the server.
     public func close() {
         handle = nil
+        ahead = []
         health.markBroken()
     }
 
@@ -116,6 +119,7 @@ extension PostgresConnection {
             transactionPhase = .open
         }
         do {
+            try catchUp()
             try simple(connection, text, mayCommit: true)
         } catch {
             if transactionPhase != .none && transactionFailure == nil { transactionFailure = error }
@@ -147,7 +151,7 @@ extension PostgresConnection {
     private func runOnce(
         _ connection: OpaquePointer, _ sql: SQL, _ parameters: [Parameter], cancelledBy token: UInt64?, mayCommit: Bool
     ) throws(PostgresError) -> Rows {
-        if case .pending = transactionPhase { return try oneOf(pipelined(connection, [(sql, parameters)], mayCommit: mayCommit)) }
+        if transactionPhase.isPending || !ahead.isEmpty { return try oneOf(pipelined(connection, [(sql, parameters)], mayCommit: mayCommit)) }
         encoder.encode(parameters)
         guard let name = statements.name(for: sql, types: encoder.types) else {
             if let token { fence.begin(token) }

@@ -1,6 +1,7 @@
 // Waits, events and the collections of loops.
 
 import Engine
+import OrderedCollections
 import Postgres
 import WorkflowModel
 
@@ -87,12 +88,11 @@ extension ChangeSet {
         var ends: [(RunID, StepPath)] = []
         var sets: [(RunChange, WaitOrder)] = []
         for run in runs {
-            for path in run.waitOrder {
-                switch run.waits[path] {
+            for (path, change) in run.waits {
+                switch change {
                 case .set(let order):
                     if run.ending == nil { sets.append((run, order)) } else { ends.append((run.id, path)) }
                 case .end: ends.append((run.id, path))
-                case nil: continue
                 }
             }
         }

@@ -1,6 +1,7 @@
 // The rows of live steps, timers and notices to workers.
 
 import Engine
+import OrderedCollections
 import Postgres
 import WorkflowModel
 
@@ -26,11 +27,10 @@ extension ChangeSet {
         var keeps: [(RunChange, StepPath, Int, StoredLiveStep)] = []
         var drops: [(RunID, StepPath)] = []
         for run in runs {
-            for path in run.liveStepOrder {
-                switch run.liveSteps[path] {
+            for (path, change) in run.liveSteps {
+                switch change {
                 case .keep(let node, let facts): keeps.append((run, path, node, facts.stored))
                 case .drop: drops.append((run.id, path))
-                case nil: continue
                 }
             }
         }
@@ -77,11 +77,10 @@ extension ChangeSet {
                 if !run.isNew, run.deadline != nil || run.version.program.setsTimers { ended.append(run.id) }
                 continue
             }
-            for key in run.timerOrder {
-                switch run.timers[key] {
+            for (key, change) in run.timers {
+                switch change {
                 case .set(let dueAt, let isAbsolute): sets.append((run.id, key.path, key.kind, run.version.namespaceID, dueAt, isAbsolute))
                 case .remove: if !run.isNew { removes.append((run.id, key.path, key.kind)) }
-                case nil: continue
                 }
             }
             if run.starts, let deadline = run.deadline {

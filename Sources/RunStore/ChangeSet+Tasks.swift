@@ -1,6 +1,7 @@
 // The rows of live work: tasks, live steps, timers, notices to workers.
 
 import Engine
+import OrderedCollections
 import Postgres
 import WorkflowModel
 
@@ -22,6 +23,8 @@ extension ChangeSet {
           from unnest($1, $2, $3, $4, $5, $6, $7, $8)
                as g (run_id, path, namespace_id, queue_id, priority, version_id, step_index, input)
         """
+
+    private static let insertPortion = 2000
 
     private static let reuseTasks: SQL = """
         update skein.task t
@@ -54,18 +57,18 @@ extension ChangeSet {
         var reuses: [(RunID, StepPath, TaskFacts, String)] = []
         var wakes: [(RunID, StepPath)] = []
         var deletes: [(RunID, StepPath)] = refused
-        for index in runs.indices where !runs[index].taskOrder.isEmpty {
+        for index in runs.indices where !runs[index].tasks.isEmpty {
             let id = runs[index].id
             var leaving: [StepPath] = []
             var coming: [(StepPath, Int, JSONText)] = []
-            for path in runs[index].taskOrder {
-                switch runs[index].tasks[path] {
+            for (path, change) in runs[index].tasks {
+                switch change {
                 case .insert(let node, let input): coming.append((path, node, input))
                 case .ready(let task): reuses.append((id, path, task, "ready"))
                 case .wait(let task): reuses.append((id, path, task, "waiting"))
                 case .wake: wakes.append((id, path))
                 case .delete: leaving.append(path)
-                case .nothing, nil: continue
+                case .nothing: continue
                 }
             }
             let pairs = min(leaving.count, coming.count)
@@ -89,13 +92,17 @@ extension ChangeSet {
                     ]
                 ))
         }
-        if !inserts.runs.isEmpty {
+        // In portions, so that the server inserts the first ones while the next are being written down for it.
+        for start in stride(from: 0, to: inserts.runs.count, by: Self.insertPortion) {
+            let portion = start..<min(start + Self.insertPortion, inserts.runs.count)
             statements.append(
                 (
                     Self.insertTasks,
                     [
-                        .uuidArray(inserts.runs), .textArray(inserts.paths), .int32Array(inserts.namespaces), .int32Array(inserts.queues),
-                        .int16Array(inserts.priorities), .int64Array(inserts.versions), .int32Array(inserts.nodes), .textArray(inserts.inputs),
+                        .uuidArray(Array(inserts.runs[portion])), .textArray(Array(inserts.paths[portion])),
+                        .int32Array(Array(inserts.namespaces[portion])), .int32Array(Array(inserts.queues[portion])),
+                        .int16Array(Array(inserts.priorities[portion])), .int64Array(Array(inserts.versions[portion])),
+                        .int32Array(Array(inserts.nodes[portion])), .textArray(Array(inserts.inputs[portion])),
                     ]
                 ))
         }

@@ -4,6 +4,7 @@
 // next step of a sequence takes over the row of the step before it.
 
 import Engine
+import OrderedCollections
 import Postgres
 import WorkflowModel
 
@@ -19,14 +20,11 @@ struct RunChange {
     var starts: Bool
     var facts: RunFacts
     var ending: RunEnding?
-    var tasks: [StepPath: TaskChange] = [:]
-    var taskOrder: [StepPath] = []
-    var liveSteps: [StepPath: LiveStepChange] = [:]
-    var liveStepOrder: [StepPath] = []
-    var timers: [TimerKey: TimerChange] = [:]
-    var timerOrder: [TimerKey] = []
-    var waits: [StepPath: WaitChange] = [:]
-    var waitOrder: [StepPath] = []
+    // In the order in which they came about.
+    var tasks: OrderedDictionary<StepPath, TaskChange> = [:]
+    var liveSteps: OrderedDictionary<StepPath, LiveStepChange> = [:]
+    var timers: OrderedDictionary<TimerKey, TimerChange> = [:]
+    var waits: OrderedDictionary<StepPath, WaitChange> = [:]
 
     init(id: RunID, version: LoadedVersion, isNew: Bool, facts: RunFacts, relatives: Relatives) {
         self.id = id
@@ -79,7 +77,7 @@ enum TaskChange {
 }
 
 enum LiveStepChange {
-    case keep(node: Int, LiveStepFacts)
+    indirect case keep(node: Int, LiveStepFacts)
     case drop
 }
 
@@ -92,37 +90,33 @@ extension RunChange {
     // Merges a command; history rows go to the batch directly.
     mutating func merge(_ command: Command, into batch: inout ChangeSet) {
         switch command {
-        case .enqueue(let path, let node, let input): setTask(path, .insert(node: node, input: input))
+        case .enqueue(let path, let node, let input): tasks[path] = .insert(node: node, input: input)
         case .requeue(let path, let task):
             if case .insert = tasks[path] { return }
-            setTask(path, .ready(task))
+            tasks[path] = .ready(task)
         case .backOff(let path, let task, let dueAt):
-            setTask(path, .wait(task))
-            setTimer(TimerKey(path: path.text, kind: .backoff), .set(dueAt, isAbsolute: false))
-        case .wake(let path): setTask(path, .wake)
+            tasks[path] = .wait(task)
+            timers[TimerKey(path: path.text, kind: .backoff)] = .set(dueAt, isAbsolute: false)
+        case .wake(let path): tasks[path] = .wake
         case .dequeue(let path, let hasTimer):
             if hasTimer { removeTimer(TimerKey(path: path.text, kind: .backoff)) }
-            if case .insert = tasks[path] { setTask(path, .nothing) } else { setTask(path, .delete) }
+            if case .insert = tasks[path] { tasks[path] = .nothing } else { tasks[path] = .delete }
         case .tellWorker(let path): batch.notices.append((id, path))
         case .setTimer(let path, let kind, let dueAt, let isAbsolute):
-            setTimer(TimerKey(path: path?.text ?? "", kind: kind), .set(dueAt, isAbsolute: isAbsolute))
+            timers[TimerKey(path: path?.text ?? "", kind: kind)] = .set(dueAt, isAbsolute: isAbsolute)
         case .removeTimer(let path, let kind): removeTimer(TimerKey(path: path?.text ?? "", kind: kind))
         case .keepItems(let path, let items): batch.items.append((id, version.namespaceID, path, items))
         case .startChild(let start): batch.children.append((self.id, start))
         case .cancelChild(let path): batch.childCancels.append((id, path))
-        case .wait(let order): setWait(order.path, .set(order))
-        case .endWait(let path): setWait(path, .end)
+        case .wait(let order): waits[order.path] = .set(order)
+        case .endWait(let path): waits[path] = .end
         case .consume(let event, let path): batch.events[EventKey(event, id, path)] = EventDecision(state: .consumed)
         case .refuse(let event, let path, let reason): batch.events[EventKey(event, id, path)]?.refuse(reason)
         case .dropEvent(let event, let path): batch.events[EventKey(event, id, path)]?.state = .dropped
         case .emit(let order): batch.emits.append((id, version.namespaceID, order))
         case .chain(let start): batch.chains.append((id, start))
-        case .keep(let path, let node, let facts):
-            if liveSteps[path] == nil { liveStepOrder.append(path) }
-            liveSteps[path] = .keep(node: node, facts)
-        case .drop(let path):
-            if liveSteps[path] == nil { liveStepOrder.append(path) }
-            liveSteps[path] = .drop
+        case .keep(let path, let node, let facts): liveSteps[path] = .keep(node: node, facts)
+        case .drop(let path): liveSteps[path] = .drop
         case .recordStep(let record): batch.steps.append((id, version, record))
         case .recordAttempt(let record): batch.attempts.append((id, version, record))
         case .recordEvent(let record): batch.notes.append((id, version, record))
@@ -130,19 +124,7 @@ extension RunChange {
         }
     }
 
-    private mutating func setTask(_ path: StepPath, _ change: TaskChange) {
-        if tasks.updateValue(change, forKey: path) == nil { taskOrder.append(path) }
-    }
-
-    private mutating func setTimer(_ key: TimerKey, _ change: TimerChange) {
-        if timers.updateValue(change, forKey: key) == nil { timerOrder.append(key) }
-    }
-
-    mutating func removeTimer(_ key: TimerKey) { setTimer(key, .remove) }
-
-    private mutating func setWait(_ path: StepPath, _ change: WaitChange) {
-        if waits.updateValue(change, forKey: path) == nil { waitOrder.append(path) }
-    }
+    mutating func removeTimer(_ key: TimerKey) { timers[key] = .remove }
 }
 
 /// An event that was handed to a run. A broadcast goes to several at once.
@@ -181,7 +163,7 @@ struct EventDecision {
 /// The changes of all runs of a batch.
 struct ChangeSet {
     var steps: [(RunID, LoadedVersion, StepRecord)] = []
-    // How many steps were written ahead of the rest, because a decision had to read them.
+    // How many steps were written ahead of the rest.
     var written = 0
     var attempts: [(RunID, LoadedVersion, AttemptRecord)] = []
     var notes: [(RunID, LoadedVersion, EventRecord)] = []

@@ -1,6 +1,7 @@
 // One run in a fold: what reaches it, what is known of it, and what becomes of it.
 
 import Engine
+import OrderedCollections
 import Postgres
 import WorkflowModel
 
@@ -121,11 +122,11 @@ struct FoldResult: Sendable {
         for run in runs {
             if let ending = run.ending { report.ended[ending.status, default: 0] += 1 }
             if run.starts, run.deadline != nil { report.timersSet += 1 }
-            for key in run.timerOrder { if case .set = run.timers[key] { report.timersSet += 1 } }
-            for path in run.taskOrder {
-                switch run.tasks[path] {
+            for change in run.timers.values { if case .set = change { report.timersSet += 1 } }
+            for change in run.tasks.values {
+                switch change {
                 case .insert, .ready, .wake: report.tasksReady += 1
-                case .wait, .delete, .nothing, nil: continue
+                case .wait, .delete, .nothing: continue
                 }
             }
         }

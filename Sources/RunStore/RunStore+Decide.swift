@@ -7,6 +7,8 @@ import WorkflowModel
 extension RunStore {
     // More rounds than any definition needs: one for the frame, and one for each time that a decision leads into unknown blocks.
     private static let roundLimit = 10_000
+    // So many steps that have settled are on their way to the server while the next ones are decided.
+    private static let stepsAhead = 256
 
     func decideAll(
         _ folds: inout [RunFold], _ changes: inout ChangeSet, _ report: inout FoldReport, now: Timestamp,
@@ -16,7 +18,7 @@ extension RunStore {
         for _ in 0..<Self.roundLimit {
             var missing: [(Int, MissingFacts)] = []
             for index in folds.indices {
-                if let facts = try Self.decide(&folds[index], &changes, &report, now: now) { missing.append((index, facts)) }
+                if let facts = try Self.decide(&folds[index], &changes, &report, now: now, on: db) { missing.append((index, facts)) }
             }
             if missing.isEmpty { return }
             try load(missing, into: &folds, &changes, on: db)
@@ -26,7 +28,7 @@ extension RunStore {
 
     // Takes the inputs that are left; answers with what is missing for the next one.
     private static func decide(
-        _ fold: inout RunFold, _ changes: inout ChangeSet, _ report: inout FoldReport, now: Timestamp
+        _ fold: inout RunFold, _ changes: inout ChangeSet, _ report: inout FoldReport, now: Timestamp, on db: isolated PostgresConnection
     ) throws(PostgresError) -> MissingFacts? {
         while fold.next < fold.inputs.count {
             let input = fold.inputs[fold.next]
@@ -55,6 +57,7 @@ extension RunStore {
                 }
             }
             fold.next += 1
+            if changes.steps.count >= stepsAhead { try db.sendAhead(changes.takeHistory()) }
         }
         return nil
     }

@@ -11,16 +11,21 @@ extension RunStore {
     /// - Parameters:
     ///   - limit: how many outcomes, orders and timers are folded at most, of each.
     ///   - share: which runs come first: those of one lane of several, so that lanes do not stand in each other's way.
+    ///   - passed: runs of which another lane has just locked much: their outcomes are not looked at.
     ///   - connection: the lane's own.
+    ///   - noteLarge: told the runs of which this fold has locked much, before it decides; on the connection's thread.
     public func fold(
-        upTo limit: Int, share: FoldShare = .all, on connection: PostgresConnection
+        upTo limit: Int, share: FoldShare = .all, passing passed: [RunID] = [], on connection: PostgresConnection,
+        noteLarge: @escaping @Sendable ([RunID]) -> Void = { _ in }
     ) async throws(PostgresError) -> FoldReport {
         let attempt = FoldAttempt()
         do throws(PostgresError) {
             return try await connection.transaction { @Sendable db throws(PostgresError) in
                 try self.foldLocked(
-                    try db.query(Self.lockDueRuns, [.int32(Int32(clamping: limit)), .int32(share.index), .int32(share.count)]),
-                    attempt, on: db)
+                    try db.query(
+                        Self.lockDueRuns,
+                        [.int32(Int32(clamping: limit)), .int32(share.index), .int32(share.count), .uuidArray(passed.map(\.pair))]),
+                    attempt, noteLarge: noteLarge, on: db)
             }.finished(by: self)
         } catch {
             guard Self.isPoison(error), !attempt.runIDs.isEmpty else { throw error }
@@ -77,16 +82,18 @@ extension RunStore {
     }
 
     static let lockDueRuns: SQL =
-        "select runs, outcomes, orders, timers, at, has_more from skein.lock_due_runs_v1($1, $2, $3)"
+        "select runs, outcomes, orders, timers, at, has_more from skein.lock_due_runs_v1($1, $2, $3, $4)"
     private static let lockGivenRuns: SQL =
         "select runs, outcomes, orders, timers, at, false from skein.lock_given_runs_v1($1, $2)"
 
+    // So many outcomes of one run are worth passing over.
+    private static let largeRun = 64
     // What a run that is folded by itself takes at a time.
     private static let outcomesOfGivenRun: Int32 = 2000
 
     // `locked` says how much is due; the cursors that lead to it are open.
     private func foldLocked(
-        _ locked: Rows, _ attempt: FoldAttempt, on db: isolated PostgresConnection
+        _ locked: Rows, _ attempt: FoldAttempt, noteLarge: ([RunID]) -> Void = { _ in }, on db: isolated PostgresConnection
     ) throws(PostgresError) -> FoldResult {
         let counts = locked[0]
         guard counts.int32(0) > 0 else {
@@ -133,6 +140,8 @@ extension RunStore {
                 folds[position].inputs.append(.outcome(outcome))
                 if outcome.hasStrayed { strayed.append((folds[position].change.id, outcome.path)) }
             }
+            let large = folds.filter { $0.inputs.count >= Self.largeRun }.map(\.change.id)
+            if !large.isEmpty { noteLarge(large) }
         }
         if hasOrders {
             for row in answers.removeFirst() {

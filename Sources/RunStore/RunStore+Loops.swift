@@ -56,9 +56,8 @@ extension RunStore {
         // What this transaction has decided but not written yet is read, too.
         var batch: [(SQL, [Parameter])] = []
         if !results.isEmpty {
-            changes.appendHistory(to: &batch)
-            changes.appendItems(to: &batch)
-            changes.forgetWritten()
+            batch += changes.takeHistory()
+            batch += changes.takeItems()
         }
         let written = batch.count
         if !slices.isEmpty {
@@ -115,12 +114,22 @@ extension RunStore {
 }
 
 extension ChangeSet {
-    // History that is written already is not written again.
-    fileprivate mutating func forgetWritten() {
+    // What writes the history so far. It is not written again.
+    mutating func takeHistory() -> [(SQL, [Parameter])] {
+        var statements: [(SQL, [Parameter])] = []
+        appendHistory(to: &statements)
         written += steps.count
-        steps = []
+        steps.removeAll(keepingCapacity: true)
         attempts = []
         notes = []
+        return statements
+    }
+
+    // The same for collections.
+    fileprivate mutating func takeItems() -> [(SQL, [Parameter])] {
+        var statements: [(SQL, [Parameter])] = []
+        appendItems(to: &statements)
         items = []
+        return statements
     }
 }

@@ -49,6 +49,73 @@ struct TransactionTests {
         #expect(kept == [1, 2, 3])
     }
 
+    @Test("what was sent ahead is run first, whatever comes after it", arguments: ["pipeline", "query", "new query", "script", "savepoint", "nothing"])
+    func sentAhead(next: String) async throws {
+        let count: SQL = "select count(*) from entry"
+        _ = try await connection.query(count)
+        let seen = try await connection.transaction { db throws(PostgresError) -> Int64? in
+            try db.sendAhead([("insert into entry values ($1)", [.int32(1)]), ("insert into entry values ($1)", [.int32(2)])])
+            try db.sendAhead([("insert into entry values (3)", [])])
+            switch next {
+            case "pipeline": return try db.pipeline([(count, []), ("insert into entry values (4)", [])])[0][0].int64(0)
+            case "query": return try db.query(count)[0].int64(0)
+            case "new query": return try db.query("select count(n) from entry")[0].int64(0)
+            case "script":
+                try db.script("insert into entry values (4)")
+                return 3
+            case "savepoint": return try db.savepoint { db throws(PostgresError) in try db.query(count)[0].int64(0) }
+            default: return nil
+            }
+        }
+        #expect(seen == (next == "nothing" ? nil : 3))
+        #expect(try await entries() == (next == "pipeline" || next == "script" ? [1, 2, 3, 4] : [1, 2, 3]))
+        #expect(try await connection.query(count)[0].int64(0) >= 3)
+    }
+
+    @Test("an error of what was sent ahead is the transaction's, and undoes everything", arguments: ["commit", "pipeline", "query", "script", "nothing", "error"])
+    func sentAheadInVain(next: String) async throws {
+        let own = PostgresError(code: .cancelled, message: "changed my mind")
+        let thrown = await failure {
+            try await connection.transaction { db throws(PostgresError) in
+                try db.sendAhead([("insert into entry values (1)", []), ("insert into entry values ($1)", [.int32(1)])])
+                try db.sendAhead([("insert into entry values (2)", [])])
+                switch next {
+                case "commit": _ = try db.pipelineAndCommit([("insert into entry values (3)", [])])
+                case "pipeline": _ = try db.pipeline([("insert into entry values (3)", [])])
+                case "query": try db.query("insert into entry values (3)")
+                case "script": try db.script("insert into entry values (3)")
+                case "error": throw own
+                default: break
+                }
+            }
+        }
+        if next == "error" { #expect(thrown == own) } else { #expect(thrown?.sqlState == .uniqueViolation) }
+        #expect(try await entries().isEmpty)
+        #expect(connection.isUsable)
+        // The next transaction begins as if nothing had been.
+        try await connection.transaction { db throws(PostgresError) in try db.sendAhead([("insert into entry values (1)", [])]) }
+        #expect(try await entries() == [1])
+    }
+
+    @Test("far more than the socket takes may be sent ahead, and a connection that breaks under it says so")
+    func muchAhead() async throws {
+        let text = String(repeating: "x", count: 1 << 20)
+        try await connection.script("create table page (text text)")
+        try await connection.transaction { db throws(PostgresError) in
+            for _ in 0..<24 { try db.sendAhead([("insert into page values ($1)", [.text(text)])]) }
+        }
+        #expect(try await connection.query("select count(*) from page")[0].int64(0) == 24)
+        let broken = await failure {
+            try await connection.transaction { db throws(PostgresError) in
+                try db.sendAhead([("insert into page values ('lost')", []), ("select pg_terminate_backend(pg_backend_pid())", [])])
+                _ = try db.pipelineAndCommit([("insert into page values ('lost')", [])])
+            }
+        }
+        #expect(broken?.code == .connectionLost && !connection.isUsable)
+        let observer = try await database.connect()
+        #expect(try await observer.query("select count(*) from page")[0].int64(0) == 24)
+    }
+
     @Test("an error undoes everything and leaves the connection usable")
     func rollsBack() async throws {
         let error = await failure {

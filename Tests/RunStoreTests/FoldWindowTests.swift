@@ -58,7 +58,7 @@ struct FoldWindowTests {
             let counted: SQL = "select coalesce(idx_scan, 0) + coalesce(seq_scan, 0) from pg_stat_xact_user_tables where relid = 'skein.task'::regclass"
             _ = try db.query("select from skein.task limit 1")
             let before = try db.query(counted)[0].int64(0)
-            let runs = try db.query("select runs from skein.lock_due_runs_v1($1, 0, 1)", [.int32(limit)])[0].int32(0)
+            let runs = try db.query("select runs from skein.lock_due_runs_v1($1, 0, 1, '{}')", [.int32(limit)])[0].int32(0)
             #expect(runs == 0)
             return Int(try db.query(counted)[0].int64(0) - before)
         }
@@ -99,5 +99,26 @@ struct FoldWindowTests {
         #expect(try await reads(5) == 1)
         // What lies behind this one is looked at.
         #expect(try await reads(4) == 2)
+    }
+
+    @Test("runs that may not be folded leave the window to the others", arguments: [4, 100])
+    func unusable(limit: Int) async throws {
+        for run in runs[..<4] { try await cluster.store.quarantine(run, reason: "by hand", on: cluster.connection) }
+        let first = try await fold(limit)
+        #expect(first.runs == 2 && !first.hasMore)
+        #expect(try await ended() == Set(runs[4...].map(\.description)))
+        // Nobody is to come back for what stays there.
+        let second = try await fold(limit)
+        #expect(second.runs == 0 && !second.hasMore)
+    }
+
+    @Test("runs that another lane has are not looked at, wherever they stand")
+    func passed() async throws {
+        let report = try await cluster.store.fold(upTo: 1, passing: Array(runs[..<5]), on: cluster.connection)
+        #expect(report.runs == 1 && report.hasMore)
+        #expect(try await ended() == [runs[5].description])
+        let nothing = try await cluster.store.fold(upTo: 1, passing: runs, on: cluster.connection)
+        #expect(nothing.runs == 0 && !nothing.hasMore)
+        #expect(try await fold(10).runs == 5)
     }
 }

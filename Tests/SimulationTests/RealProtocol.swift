@@ -181,7 +181,7 @@ actor RealProtocol {
             return "ok"
         case .match: return try await text("select handed || ' of ' || looked_at from skein.match_waits_v1(100)")
         case .lockDue:
-            return try await text("select (outcomes + orders + timers)::text from skein.lock_due_runs_v1(100, 0, 1)")
+            return try await text("select (outcomes + orders + timers)::text from skein.lock_due_runs_v1(100, 0, 1, '{}')")
         }
     }
 

@@ -13,13 +13,15 @@ $$;
 
 -- Locks the runs of up to p_limit settled tasks, p_limit orders in the inbox and p_limit due timers, oldest first, and says how much there
 -- is to fold, and whether there was more. Runs that another coordinator or lane works on are passed over; quarantined and paused ones are left alone, but for a cancel,
--- which ends the pause. Lanes share the runs out among themselves (p_share of p_shares), and take each other's when their own have
+-- which ends the pause. p_passed are runs with many settled tasks that another lane of the same coordinator has just locked: not even looked at, as
+-- reading a thousand tasks of a run in vain takes as long as the fold of a hundred. Lanes share the runs out among themselves (p_share of p_shares), and take each other's when their own have
 -- nothing due. Results of more than 16 MiB together are left to the next fold, but for the first: whoever folds has them in memory. What is
 -- due is read through the cursors that skein.open_due_v1 opens.
 --
 -- Runs are looked up by what is due (`offset 0` keeps it so): a plan made while there were few runs would look through all of them, 12 ms
--- with 20,000 runs.
-create or replace function skein.lock_due_runs_v1(p_limit integer, p_share integer, p_shares integer)
+-- with 20,000 runs. Whether a run may be folded is seen when it is locked; only where one may not, the window is read again without such runs, as
+-- they would stay in it.
+create or replace function skein.lock_due_runs_v1(p_limit integer, p_share integer, p_shares integer, p_passed uuid[])
 returns table (runs integer, outcomes integer, orders integer, timers integer, at timestamptz, has_more boolean)
 language plpgsql as $$
 declare
@@ -38,6 +40,7 @@ declare
   v_is_late       boolean;
   v_is_much       boolean;
   v_is_full       boolean;
+  v_asks_runs     boolean := false;
   v_wants_small   boolean;
   v_seen_until    timestamptz;
   v_locked_runs   uuid[];
@@ -64,10 +67,11 @@ begin
                    row_number() over oldest = 1 or sum(d.bytes) over oldest <= v_most_bytes as fits
               from (select t.run_id, t.path, t.settled_at, coalesce(octet_length(t.output), 0) as bytes
                       from skein.task t
-                           cross join lateral (
-                             select from skein.run k
-                              where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0) as r
-                     where t.state = 'settled' and not t.held and t.settled_at >= v_since and get_byte(uuid_send(t.run_id), 15) % v_shares = v_share
+                     where t.state = 'settled' and not t.held and t.settled_at >= v_since
+                       and (v_shares = 1 or get_byte(uuid_send(t.run_id), 15) % v_shares = v_share)
+                       and t.run_id <> all (p_passed)
+                       and (not v_asks_runs
+                            or exists (select from skein.run k where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null))
                      order by t.settled_at
                      limit p_limit) as d
             window oldest as (order by d.settled_at rows unbounded preceding)) as p;
@@ -102,6 +106,16 @@ begin
       end if;
       v_wants_small := case when v_some_small and v_some_large and v_wants_small = not v_is_late then v_is_late end;
     end loop;
+    if not v_asks_runs and coalesce(cardinality(v_locked_runs), 0) < cardinality(v_settled_runs) then
+      select exists (
+               select from (select distinct s.run_id from unnest(v_settled_runs) as s (run_id)) as g
+                where not exists (select from skein.run k where k.run_id = g.run_id and k.quarantined_at is null and k.paused_at is null))
+        into v_asks_runs;
+      if v_asks_runs then
+        v_locked_runs := null;
+        continue;
+      end if;
+    end if;
     exit when v_locked_runs is not null or v_shares = 1;
     -- Nothing of our own, or somebody works on it: what there is of others'.
     v_share := 0;
@@ -120,7 +134,7 @@ begin
                            cross join lateral (
                              select from skein.run k
                               where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0 for update skip locked) as r
-                     where t.run_id <> all (coalesce(v_large_runs, '{}'))
+                     where t.run_id <> all (p_passed || coalesce(v_large_runs, '{}'))
                      order by t.settled_at
                      limit p_limit) as p
             window oldest as (order by p.settled_at rows unbounded preceding)) as d;

@@ -76,7 +76,7 @@ struct Story: Sendable {
     /// How many runs a coordinator locks and folds, in a transaction that it leaves open.
     func lockDueRuns(on other: PostgresConnection) async throws -> Int32 {
         try await other.script("begin")
-        return try await other.query("select runs from skein.lock_due_runs_v1(100, 0, 1)")[0].int32(0)
+        return try await other.query("select runs from skein.lock_due_runs_v1(100, 0, 1, '{}')")[0].int32(0)
     }
 
     // MARK: Questions
