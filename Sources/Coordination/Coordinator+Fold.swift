@@ -30,7 +30,9 @@ extension Coordinator {
                 failures = 0
                 if report.runs == 0, report.hasMore || !passed.isEmpty {
                     // What is due is with others. Each of their outcomes wakes this lane, and each look costs as much as the fold of many a step.
-                    try? await Task.sleep(for: max(Self.shortestRest, duration * 4))
+                    foldLanes.rest(lane)
+                    try? await Task.sleep(for: min(max(Self.shortestRest, duration * 4), Self.longestRest))
+                    foldLanes.rested(lane)
                 }
                 if report.runs > 0 {
                     idle = Self.shortestIdle
@@ -81,6 +83,7 @@ extension Coordinator {
 
     private static let shortestIdle: Duration = .milliseconds(100)
     private static let shortestRest: Duration = .milliseconds(20)
+    private static let longestRest: Duration = .milliseconds(100)
 
     private func note(_ report: FoldReport, took duration: Duration) {
         wake(for: report)

@@ -16,6 +16,8 @@ final class FoldLanes: Sendable {
 
     private struct Lane {
         var isBusy = false
+        // It looks again by itself in a moment.
+        var isResting = false
         // The runs that it is folding, and of which much is due.
         var largeRuns: [RunID] = []
     }
@@ -30,8 +32,8 @@ final class FoldLanes: Sendable {
 
     /// There may be something to fold: the first lane that sleeps is woken; when none does, all look again.
     func wake() {
-        if let idle = lanes.withLock({ $0.firstIndex { !$0.isBusy } }) {
-            wakeups[idle].signal()
+        if let sleeping = lanes.withLock({ $0.firstIndex { !$0.isBusy && !$0.isResting } }) {
+            wakeups[sleeping].signal()
         } else {
             for wakeup in wakeups { wakeup.signal() }
         }
@@ -43,7 +45,7 @@ final class FoldLanes: Sendable {
     ///   others are folding them and will come back for the rest.
     func begin(_ lane: Int) -> (share: FoldShare, passed: [RunID]) {
         lanes.withLock { lanes in
-            lanes[lane].isBusy = true
+            lanes[lane] = Lane(isBusy: true)
             let others = lanes.indices.filter { $0 != lane && lanes[$0].isBusy }
             let passed = others.flatMap { lanes[$0].largeRuns }
             // Two looks, one at its share and one at everything, would both read what the others' large runs have brought.
@@ -53,6 +55,12 @@ final class FoldLanes: Sendable {
 
     /// A lane has locked these runs, and much is due of them.
     func note(_ lane: Int, large runs: [RunID]) { lanes.withLock { $0[lane].largeRuns = runs } }
+
+    /// A lane does not look for a while, because what is due is with others: whoever has something new wakes another one, if one sleeps.
+    func rest(_ lane: Int) { lanes.withLock { $0[lane].isResting = true } }
+
+    /// A lane has rested.
+    func rested(_ lane: Int) { lanes.withLock { $0[lane].isResting = false } }
 
     /// A lane has ended a fold of so many inputs.
     func end(_ lane: Int, inputs: Int) {

@@ -74,6 +74,9 @@ extension PostgresConnection {
             for (sql, parameters) in batch {
                 guard send(sql, parameters, on: connection, &ahead) else { throw sentInPart(connection) }
             }
+            // The server counts a transaction as idle, and ends it when it has been that for too long, from a sync on only.
+            guard PQpipelineSync(connection) == 1 else { throw sentInPart(connection) }
+            ahead.append(.sync)
             // What does not fit now goes with the next call.
             if PQflush(connection) < 0 { throw sentInPart(connection) }
         } catch {
@@ -196,6 +199,10 @@ extension PostgresConnection {
             guard let result = try nextResult(connection, before: deadline, mayCommit: mayCommit) else {
                 throw outOfStep(connection, failure, mayCommit: mayCommit)
             }
+            if case .sync = step {
+                guard PQresultStatus(result.pointer) == PGRES_PIPELINE_SYNC else { throw outOfStep(connection, failure, mayCommit: mayCommit) }
+                continue
+            }
             var isGood = false
             if PQresultStatus(result.pointer) != PGRES_PIPELINE_ABORTED {
                 do {
@@ -210,7 +217,7 @@ extension PostgresConnection {
                 }
             }
             switch step {
-            case .begin:
+            case .begin, .sync:
                 break
             case .prepared(let sql, let statement):
                 if !isGood { statements.remove(statement, of: sql) }
@@ -253,10 +260,12 @@ enum ExpectedAnswer {
     case begin
     case prepared(SQL, PreparedStatement)
     case answer(SQL)
+    // The end of what was sent ahead at a time.
+    case sync
 
     var sql: SQL {
         switch self {
-        case .begin: "begin"
+        case .begin, .sync: "begin"
         case .prepared(let sql, _), .answer(let sql): sql
         }
     }

@@ -81,7 +81,10 @@ extension PostgresConnection {
         let result: R
         do {
             result = try body(self)
+            try catchUp()
         } catch {
+            // Its error is the part's, which is being reported, or comes of it.
+            try? catchUp()
             try script("rollback to savepoint inner_part; release savepoint inner_part")
             transactionFailure = nil
             throw error
@@ -90,21 +93,26 @@ extension PostgresConnection {
         return result
     }
 
+    private static func aborted(by cause: PostgresError) -> PostgresError {
+        var error = cause
+        error.code = .transactionAborted
+        return error
+    }
+
     private func commit() throws(PostgresError) {
         guard transactionPhase == .open else { return }
+        let earlier = transactionFailure
         do {
             try catchUp()
         } catch {
             rollBack()
-            throw error
+            throw earlier.map(Self.aborted(by:)) ?? error
         }
         let connection = try opened()
         if PQtransactionStatus(connection) == PQTRANS_INERROR {
             let cause = transactionFailure
             rollBack()
-            var aborted = cause ?? PostgresError(code: .transactionAborted, message: "A statement of the transaction had failed.")
-            aborted.code = .transactionAborted
-            throw aborted
+            throw Self.aborted(by: cause ?? PostgresError(code: .transactionAborted, message: "A statement of the transaction had failed."))
         }
         transactionPhase = .none
         #if DEBUG

@@ -1,4 +1,4 @@
-// What a batch of decisions writes, gathered set-wise: one array a column, one statement a table.
+// What a batch of decisions writes, gathered set-wise: one array a column, one statement a table, history and many new tasks in portions.
 //
 // Commands are merged by step first, so that a task that was made and taken back in the same transaction leaves no trace, and the
 // next step of a sequence takes over the row of the step before it.

@@ -121,4 +121,24 @@ struct FoldWindowTests {
         #expect(nothing.runs == 0 && !nothing.hasMore)
         #expect(try await fold(10).runs == 5)
     }
+
+    @Test("what another lane has is passed over up to eight windows, and no mark is moved for it")
+    func passedFar() async throws {
+        _ = try await cluster.connection.query(
+            SQL(
+                """
+                insert into skein.task (run_id, path, namespace_id, queue_id, version_id, step_index, state, ready_at, session_id, fence, claimed_at,
+                                        settled_at, outcome, input)
+                select run_id, path || '.' || n, namespace_id, queue_id, version_id, step_index, state, ready_at, session_id, fence, claimed_at,
+                       settled_at, outcome, input
+                  from skein.task, generate_series(1, 7) as n where run_id = '\(runs[0])'
+                """))
+        // Eight outcomes of the first run stand before all others.
+        let far = try await cluster.store.fold(upTo: 1, passing: [runs[0]], on: cluster.connection)
+        #expect(far.runs == 0)
+        let near = try await cluster.store.fold(upTo: 2, passing: [runs[0]], on: cluster.connection)
+        #expect(near.runs == 2)
+        #expect(try await ended() == Set(runs[1...2].map(\.description)))
+        #expect(try await cluster.count("select count(*) from skein.low_water where kind = 'settled' and since > '-infinity'") == 0)
+    }
 }

@@ -1083,8 +1083,8 @@ $$;
 
 -- Locks the runs of up to p_limit settled tasks, p_limit orders in the inbox and p_limit due timers, oldest first, and says how much there
 -- is to fold, and whether there was more. Runs that another coordinator or lane works on are passed over; quarantined and paused ones are left alone, but for a cancel,
--- which ends the pause. p_passed are runs with many settled tasks that another lane of the same coordinator has just locked: not even looked at, as
--- reading a thousand tasks of a run in vain takes as long as the fold of a hundred. Lanes share the runs out among themselves (p_share of p_shares), and take each other's when their own have
+-- which ends the pause. p_passed are runs with many settled tasks that another lane of the same coordinator has just locked: of them nothing is asked but
+-- the id, and what lies within eight times p_limit is looked at for the others. Lanes share the runs out among themselves (p_share of p_shares), and take each other's when their own have
 -- nothing due. Results of more than 16 MiB together are left to the next fold, but for the first: whoever folds has them in memory. What is
 -- due is read through the cursors that skein.open_due_v1 opens.
 --
@@ -1135,18 +1135,23 @@ begin
       into v_settled_runs, v_settled_paths, v_is_small, v_some_small, v_some_large, v_is_late, v_is_much, v_is_full, v_seen_until
       from (select d.run_id, d.path, d.settled_at, count(*) over (partition by d.run_id) as due,
                    row_number() over oldest = 1 or sum(d.bytes) over oldest <= v_most_bytes as fits
-              from (select t.run_id, t.path, t.settled_at, coalesce(octet_length(t.output), 0) as bytes
-                      from skein.task t
-                     where t.state = 'settled' and not t.held and t.settled_at >= v_since
-                       and (v_shares = 1 or get_byte(uuid_send(t.run_id), 15) % v_shares = v_share)
-                       and t.run_id <> all (p_passed)
-                       and (not v_asks_runs
-                            or exists (select from skein.run k where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null))
-                     order by t.settled_at
+              from (select w.run_id, w.path, w.settled_at, coalesce(octet_length(w.output), 0) as bytes
+                      from (select t.run_id, t.path, t.settled_at, t.output
+                              from skein.task t
+                             where t.state = 'settled' and not t.held and t.settled_at >= v_since
+                               and (v_shares = 1 or get_byte(uuid_send(t.run_id), 15) % v_shares = v_share)
+                               and (not v_asks_runs
+                                    or exists (
+                                      select from skein.run k
+                                       where k.run_id = t.run_id and k.quarantined_at is null and k.paused_at is null offset 0))
+                             order by t.settled_at
+                             limit case when cardinality(p_passed) = 0 then p_limit else p_limit * v_most_passed end) as w
+                     where w.run_id <> all (p_passed)
+                     order by w.settled_at
                      limit p_limit) as d
             window oldest as (order by d.settled_at rows unbounded preceding)) as p;
     -- Far longer than what was found accounts for: dead entries lie in front of it.
-    if clock_timestamp() - v_begun > interval '2 milliseconds' + coalesce(cardinality(v_settled_runs), 0) * interval '30 microseconds' then
+    if cardinality(p_passed) = 0 and clock_timestamp() - v_begun > interval '2 milliseconds' + coalesce(cardinality(v_settled_runs), 0) * interval '30 microseconds' then
       perform skein.raise_settled_mark_v1();
     end if;
     -- Runs of which much is due are folded by themselves, so that the others need not wait for them: as long as there are others that
@@ -1179,7 +1184,9 @@ begin
     if not v_asks_runs and coalesce(cardinality(v_locked_runs), 0) < cardinality(v_settled_runs) then
       select exists (
                select from (select distinct s.run_id from unnest(v_settled_runs) as s (run_id)) as g
-                where not exists (select from skein.run k where k.run_id = g.run_id and k.quarantined_at is null and k.paused_at is null))
+                where not exists (
+                        select from skein.run k
+                         where k.run_id = g.run_id and k.quarantined_at is null and k.paused_at is null offset 0))
         into v_asks_runs;
       if v_asks_runs then
         v_locked_runs := null;
