@@ -60,12 +60,23 @@ extension BenchCluster {
 
     /// Empties the live tables, of which nobody needs anything any more.
     func clearLiveTables() async throws {
-        try await execute("truncate skein.run, skein.task, skein.live_step, skein.timer, skein.inbox")
+        try await emptyLiveTables()
         try await execute(
             "update skein.worker_session set dead_at = clock_timestamp(), reaped_at = clock_timestamp() where worker = 'bench-long' and dead_at is null"
         )
         for table in ["run", "task"] { try await execute("alter table skein.\(table) reset (autovacuum_enabled)") }
         try await settleDown()
+    }
+
+    // The cluster is looking at these tables all the time, in whatever order; nobody but this takes them away as a whole.
+    private func emptyLiveTables() async throws {
+        for attempt in 1... {
+            do {
+                return try await execute("truncate skein.run, skein.task, skein.live_step, skein.timer, skein.inbox")
+            } catch let error as PostgresError where error.sqlState == .deadlockDetected && attempt < 10 {
+                continue
+            }
+        }
     }
 
     private static let servedQueue = "(select queue_id from skein.queue where name = 'default' limit 1)"

@@ -114,9 +114,9 @@ begin
     if not v_asks_runs and coalesce(cardinality(v_locked_runs), 0) < cardinality(v_settled_runs) then
       select exists (
                select from (select distinct s.run_id from unnest(v_settled_runs) as s (run_id)) as g
-                where not exists (
+                where exists (
                         select from skein.run k
-                         where k.run_id = g.run_id and k.quarantined_at is null and k.paused_at is null offset 0))
+                         where k.run_id = g.run_id and (k.quarantined_at is not null or k.paused_at is not null) offset 0))
         into v_asks_runs;
       if v_asks_runs then
         v_locked_runs := null;
