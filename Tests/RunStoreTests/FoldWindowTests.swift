@@ -112,30 +112,6 @@ struct FoldWindowTests {
         #expect(second.runs == 0 && !second.hasMore)
     }
 
-    // A plan that was made while there were few runs must still be good when there are many.
-    @Test("a look in vain asks for the runs that it has found, and for no others")
-    func fewRuns() async throws {
-        let asked: SQL = """
-            select coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0) from pg_stat_xact_user_tables where relid = 'skein.run'::regclass
-            """
-        func look() async throws -> Int {
-            try await cluster.connection.transaction { db throws(PostgresError) in
-                _ = try db.query("select from skein.run limit 1")
-                let before = try db.query(asked)[0].int64(0)
-                #expect(try db.query("select runs from skein.lock_due_runs_v1(100, 0, 1, '{}')")[0].int32(0) == 0)
-                return Int(try db.query(asked)[0].int64(0) - before)
-            }
-        }
-        try await cluster.store.quarantine(runs[0], reason: "by hand", on: cluster.connection)
-        try await lock(runs[1...])
-        try await cluster.connection.script("analyze skein.run, skein.task")
-        _ = try await look()
-        for _ in 0..<500 { _ = try await cluster.submit("single") }
-        #expect(try await look() <= 8 * runs.count)
-        try await cluster.connection.script("analyze skein.run, skein.task")
-        #expect(try await look() <= 8 * runs.count)
-    }
-
     @Test("runs that another lane has are not looked at, wherever they stand")
     func passed() async throws {
         let report = try await cluster.store.fold(upTo: 1, passing: Array(runs[..<5]), on: cluster.connection)
