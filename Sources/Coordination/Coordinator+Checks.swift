@@ -47,15 +47,15 @@ extension Coordinator {
         let count = configuration.checkedRuns
         var walk = walk
         let from = walk.next
-        let (newest, last, mark) = try await pool.withConnection { connection in
+        let (newest, latest, last, mark) = try await pool.withConnection { connection in
             let row = try await connection.query(
                 """
-                select skein.newest_runs_v1($1)::text, skein.checked_runs_v1($2::uuid, $1)::text,
+                select skein.newest_runs_v1($1)::text, skein.newest_runs_v1(1)::text, skein.checked_runs_v1($2::uuid, $1)::text,
                        -- Nothing is under way, nothing was claimed since, and no run was added.
                        case when not exists (select from skein.run)
                             then (select last_value from skein.fence_sequence) || ' ' || coalesce(skein.newest_runs_v1(1)::text, '') end
                 """, [.int32(Int32(clamping: count)), .text(from ?? "00000000-0000-0000-0000-000000000000")])[0]
-            return (row.textOrNull(0), row.textOrNull(1), row.textOrNull(2))
+            return (row.textOrNull(0), row.textOrNull(1), row.textOrNull(2), row.textOrNull(3))
         }
         walk.idleRounds = mark != nil && mark == walk.mark ? walk.idleRounds + 1 : 0
         walk.mark = mark
@@ -64,8 +64,9 @@ extension Coordinator {
         func sample(_ first: String?, _ last: String?) -> CheckSample {
             CheckSample(first: first, last: last, rows: count, timeout: Self.longestCheck)
         }
-        // When all runs are among the newest, there is nothing to walk through.
-        let samples = newest == nil ? [sample(nil, nil)] : [sample(newest, nil), sample(from, last)]
+        // When all runs are among the newest, there is nothing to walk through. What is submitted from now on has its turn in a later round: it may be a
+        // million runs. Only the walk's end is open, for rows of runs that are not there.
+        let samples = newest == nil ? [sample(nil, nil)] : [sample(newest, latest), sample(from, last)]
         let all = EmbeddedSQL.checks
         let checks = Array(all[walk.firstCheck...] + all[..<walk.firstCheck])
         var done = 0
