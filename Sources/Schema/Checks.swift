@@ -127,7 +127,8 @@ extension PostgresConnection {
     // The number of the lock under which a database is probed, by one at a time.
     private static let probe: SQL = """
         select pg_try_advisory_xact_lock(x'0A09'::integer, 0), skein.plan_by_key_v1(), set_config('statement_timeout', $1, true),
-               set_config('skein.checked_from', $2, true), set_config('skein.checked_to', $3, true), set_config('skein.checked_rows', $4, true)
+               set_config('skein.checked_from', $2, true), set_config('skein.checked_to', $3, true), set_config('skein.checked_rows', $4, true),
+               set_config('max_parallel_workers_per_gather', '0', true)
         """
 
     fileprivate func beginProbe(_ sample: CheckSample) throws(PostgresError) -> Bool {

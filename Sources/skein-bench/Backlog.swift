@@ -50,15 +50,21 @@ extension BenchCluster {
             try await copy(template, long, task: front.merging(lease) { $1 })
         case .halfHeld:
             try await copy(
-                template, rows / 2, run: ["paused_at": "clock_timestamp()", "paused_by": "i.run_id"],
-                task: front.merging(["held": "true"]) { $1 })
+                template, rows / 2,
+                run: ["paused_at": "clock_timestamp()", "paused_by": "i.run_id", "history_length": "t.history_length + 1"],
+                task: front.merging(["held": "true"]) { $1 },
+                then: """
+                    insert into skein.run_event (run_id, seq, namespace_id, kind, at, actor, body)
+                    select run_id, history_length, namespace_id, 'paused', paused_at, session_user, '{}' from skein.run where paused_at is not null
+                    """)
             try await copy(template, rows - rows / 2)
         }
-        try await execute("analyze skein.run, skein.task")
+        // So many new rows are vacuumed sooner or later; whether that falls into a measurement is not for chance to decide.
+        try await execute(backlog == .finishedInFront ? "analyze skein.run, skein.task" : "vacuum (analyze) skein.run, skein.task, skein.run_event")
         try await settleDown()
     }
 
-    /// Empties the live tables, of which nobody needs anything any more.
+    /// Empties the live tables, and the record of what happened to runs in them: nobody needs anything of it any more.
     func clearLiveTables() async throws {
         try await emptyLiveTables()
         try await execute(
@@ -72,7 +78,7 @@ extension BenchCluster {
     private func emptyLiveTables() async throws {
         for attempt in 1... {
             do {
-                return try await execute("truncate skein.run, skein.task, skein.live_step, skein.timer, skein.inbox")
+                return try await execute("truncate skein.run, skein.task, skein.live_step, skein.timer, skein.inbox, skein.run_event")
             } catch let error as PostgresError where error.sqlState == .deadlockDetected && attempt < 10 {
                 continue
             }
@@ -81,10 +87,13 @@ extension BenchCluster {
 
     private static let servedQueue = "(select queue_id from skein.queue where name = 'default' limit 1)"
 
-    private func copy(_ template: String, _ count: Int, run: [String: String] = [:], task: [String: String] = [:]) async throws {
-        // Whoever looks at the invariants meanwhile sees no run without its task.
+    private func copy(
+        _ template: String, _ count: Int, run: [String: String] = [:], task: [String: String] = [:], then statement: String = "select"
+    ) async throws {
+        // Whoever looks at the invariants meanwhile sees no run without its task, and none that is paused without a record of it.
         try await execute("begin")
         try await copy(template, ids: "select skein.new_run_id() from generate_series(1, \(count))", into: [("run", run), ("task", task)])
+        try await execute(statement)
         try await execute("commit")
     }
 

@@ -122,6 +122,53 @@ struct ChecksTests {
         #expect(try await Checks.run(connection, checks: [gaps])[0].rows.count == 1)
     }
 
+    @Test("what a probe reads does not grow with the number of runs")
+    func probeReads() async throws {
+        let database = try await TestDatabase.create()
+        let connection = try await database.connect()
+        try await connection.script(
+            InvariantTests.healthy + """
+                ;
+                create temp table copied as select skein.new_run_id() as run_id from generate_series(1, 2000);
+                insert into skein.ended_run (run_id, namespace_id, version_id, status, revision, history_length, submitted_at, ended_at, trigger, input)
+                select run_id, 1, 1, 'succeeded', 3, 4, clock_timestamp(), clock_timestamp(), 'api', '{}' from copied;
+                insert into skein.step (run_id, path, seq, namespace_id, step_index, status, attempt, losses, session_id, fence, started_at, finished_at)
+                select c.run_id, s.path, s.seq, 1, s.step_index, 'succeeded', 1, 0, s.session_id, s.fence, clock_timestamp(), clock_timestamp()
+                  from copied c cross join skein.step s where s.run_id = '\(InvariantTests.ended)';
+                truncate copied;
+                insert into copied select skein.new_run_id() from generate_series(1, 2000);
+                insert into skein.run (run_id, namespace_id, version_id, history_length, live, submitted_at, input)
+                select run_id, 1, 1, 1, 1, clock_timestamp(), '{}' from copied;
+                insert into skein.task (run_id, path, namespace_id, queue_id, version_id, step_index, ready_at, input)
+                select run_id, 'a', 1, 1, 1, 0, clock_timestamp(), '{}' from copied;
+                analyze
+                """)
+        let counter = SQLFile(
+            name: "I97_c.sql",
+            text: """
+                -- I97: c
+                -- proves: p
+                -- remedy: r
+                select sum(coalesce(seq_tup_read, 0) + coalesce(idx_scan, 0) + coalesce(idx_tup_fetch, 0)) as reads
+                  from pg_stat_xact_user_tables where schemaname = 'skein'
+                """)
+        let ends = try await connection.query(
+            """
+            with first as (select run_id from skein.step where run_id > $1::uuid order by run_id limit 1)
+            select skein.newest_runs_v1(10)::text, skein.newest_runs_v1(1)::text, run_id::text, skein.checked_runs_v1(run_id, 10)::text from first
+            """, [.text(InvariantTests.ended)])[0]
+        for (first, last) in [(ends.text(0), ends.text(1)), (ends.text(2), ends.text(3))] {
+            let sample = CheckSample(first: first, last: last, rows: 10, timeout: .seconds(30))
+            for check in EmbeddedSQL.checks {
+                let results = try #require(
+                    try await Checks.probe(connection, checks: [counter, check, counter], of: sample, patience: .seconds(30)))
+                let reads = try [0, 2].map { try #require(Int(results[$0].rows[0].filter(\.isNumber))) }
+                #expect(results[1].isGood && reads[1] - reads[0] < 1000, "\(check.name) reads \(reads[1] - reads[0]): \(results[1])")
+            }
+        }
+        await connection.close()
+    }
+
     @Test("only one probe is under way in a database")
     func oneProbe() async throws {
         let database = try await TestDatabase.create()

@@ -12,4 +12,4 @@ select s.run_id, s.path, n.needs, s.fence, d.fence as needs_fence
  cross join lateral unnest(v.needs) as n (needs)
   -- The step of that id in the same instance of the block.
   left join skein.step d on d.run_id = s.run_id and d.path = regexp_replace(s.path, '[^.]*$', n.needs) collate "C"
- where skein.is_checked_v1(r.run_id) and (d.run_id is null or d.seq > s.seq or d.fence > s.fence);
+ where skein.is_checked_v1(r.run_id) and skein.is_checked_v1(s.run_id) and (d.run_id is null or d.seq > s.seq or d.fence > s.fence);

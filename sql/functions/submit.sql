@@ -59,10 +59,7 @@ $$;
 create or replace function skein.new_run_id() returns uuid
 language sql volatile as $$
   select (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
-          || '7' || substr(r.hex, 1, 3)
-          || substr('89ab', 1 + ('x' || substr(r.hex, 4, 1))::bit(4)::integer % 4, 1) || substr(r.hex, 5, 15))::uuid
-    from (select replace(gen_random_uuid()::text, '-', '') as raw) as u
-    cross join lateral (select substr(u.raw, 1, 12) || substr(u.raw, 14, 3) || substr(u.raw, 18, 15) as hex) as r
+          || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid
 $$;
 
 -- The versions that the sub-workflows of a version have now, by name, as JSON; null when it has none. A workflow that does not exist is

@@ -2233,10 +2233,7 @@ $$;
 create or replace function skein.new_run_id() returns uuid
 language sql volatile as $$
   select (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
-          || '7' || substr(r.hex, 1, 3)
-          || substr('89ab', 1 + ('x' || substr(r.hex, 4, 1))::bit(4)::integer % 4, 1) || substr(r.hex, 5, 15))::uuid
-    from (select replace(gen_random_uuid()::text, '-', '') as raw) as u
-    cross join lateral (select substr(u.raw, 1, 12) || substr(u.raw, 14, 3) || substr(u.raw, 18, 15) as hex) as r
+          || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid
 $$;
 
 -- The versions that the sub-workflows of a version have now, by name, as JSON; null when it has none. A workflow that does not exist is
@@ -2840,7 +2837,7 @@ select s.run_id, s.path, n.needs, s.fence, d.fence as needs_fence
  cross join lateral unnest(v.needs) as n (needs)
   -- The step of that id in the same instance of the block.
   left join skein.step d on d.run_id = s.run_id and d.path = regexp_replace(s.path, '[^.]*$', n.needs) collate "C"
- where skein.is_checked_v1(r.run_id) and (d.run_id is null or d.seq > s.seq or d.fence > s.fence);
+ where skein.is_checked_v1(r.run_id) and skein.is_checked_v1(s.run_id) and (d.run_id is null or d.seq > s.seq or d.fence > s.fence);
 
 """#),
         SQLFile(
@@ -2853,7 +2850,7 @@ select s.run_id, s.path, s.status
   from skein.step s
   join (select run_id, version_id from skein.run union all select run_id, version_id from skein.ended_run) r using (run_id)
   join skein.version_step v on v.version_id = r.version_id and v.step_index = s.step_index
- where skein.is_checked_v1(s.run_id) and v.verb = 'agent' and s.fence is null
+ where skein.is_checked_v1(s.run_id) and skein.is_checked_v1(r.run_id) and v.verb = 'agent' and s.fence is null
    -- Where an error was caught, the result is the catch block's.
    and ((s.status = 'succeeded' and not exists (select from skein.step c where c.run_id = s.run_id and c.path = s.path || '/catch' collate "C"))
         or (s.status = 'failed' and s.attempt > 0
