@@ -141,6 +141,10 @@ struct ChecksTests {
                 select run_id, 1, 1, 1, 1, clock_timestamp(), '{}' from copied;
                 insert into skein.task (run_id, path, namespace_id, queue_id, version_id, step_index, ready_at, input)
                 select run_id, 'a', 1, 1, 1, 0, clock_timestamp(), '{}' from copied;
+                update skein.run set paused_at = clock_timestamp(), paused_by = run_id, history_length = 2 where run_id in (select run_id from copied);
+                update skein.task set held = true where run_id in (select run_id from copied);
+                insert into skein.run_event (run_id, seq, namespace_id, kind, at, actor, body)
+                select run_id, 2, 1, 'paused', clock_timestamp(), 'test', '{}' from copied;
                 analyze
                 """)
         let counter = SQLFile(

@@ -13,8 +13,8 @@ claimed as (
   union all select run_id, path, claimed_at from skein.task where state in ('leased', 'settled'))
 select p.run_id, c.path, c.claimed_at, p.paused_at, 'claimed while paused' as problem
   from pause p join claimed c using (run_id)
- where p.kind = 'paused' and c.claimed_at > p.paused_at + interval '1 second' and c.claimed_at < p.until
+ where skein.is_checked_v1(c.run_id) and p.kind = 'paused' and c.claimed_at > p.paused_at + interval '1 second' and c.claimed_at < p.until
 union all
 select r.run_id, t.path, null, r.paused_at, 'could be claimed'
   from skein.run r join skein.task t using (run_id)
- where skein.is_checked_v1(r.run_id) and r.paused_at is not null and t.state = 'ready' and not t.held;
+ where skein.is_checked_v1(r.run_id) and skein.is_checked_v1(t.run_id) and r.paused_at is not null and t.state = 'ready' and not t.held;

@@ -5,5 +5,5 @@
 -- where t.run_id = r.run_id and t.path = '<path>' and t.state = 'ready'`
 select r.run_id, t.path, t.claimed_at, r.cancel_requested_at
   from skein.run r join skein.task t using (run_id)
- where skein.is_checked_v1(r.run_id) and r.cancel_requested_at is not null
+ where skein.is_checked_v1(r.run_id) and skein.is_checked_v1(t.run_id) and r.cancel_requested_at is not null
    and (t.claimed_at > r.cancel_requested_at + interval '1 second' or (t.state = 'ready' and not t.held));

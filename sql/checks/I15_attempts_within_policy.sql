@@ -17,4 +17,4 @@ select s.run_id, s.path, null, s.attempt, p.allowed
  cross join lateral (
    select 1 + coalesce(sum(greatest(m::numeric, 1) - 1), 0) as allowed
      from jsonb_path_query(v.definition::jsonb, '$.**.maxAttempts ? (@.type() == "number")') as m) as p
- where skein.is_checked_v1(s.run_id) and s.attempt > p.allowed;
+ where skein.is_checked_v1(s.run_id) and skein.is_checked_v1(r.run_id) and s.attempt > p.allowed;

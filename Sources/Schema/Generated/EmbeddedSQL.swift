@@ -2890,11 +2890,11 @@ claimed as (
   union all select run_id, path, claimed_at from skein.task where state in ('leased', 'settled'))
 select p.run_id, c.path, c.claimed_at, p.paused_at, 'claimed while paused' as problem
   from pause p join claimed c using (run_id)
- where p.kind = 'paused' and c.claimed_at > p.paused_at + interval '1 second' and c.claimed_at < p.until
+ where skein.is_checked_v1(c.run_id) and p.kind = 'paused' and c.claimed_at > p.paused_at + interval '1 second' and c.claimed_at < p.until
 union all
 select r.run_id, t.path, null, r.paused_at, 'could be claimed'
   from skein.run r join skein.task t using (run_id)
- where skein.is_checked_v1(r.run_id) and r.paused_at is not null and t.state = 'ready' and not t.held;
+ where skein.is_checked_v1(r.run_id) and skein.is_checked_v1(t.run_id) and r.paused_at is not null and t.state = 'ready' and not t.held;
 
 """#),
         SQLFile(
@@ -2907,7 +2907,7 @@ select r.run_id, t.path, null, r.paused_at, 'could be claimed'
 -- where t.run_id = r.run_id and t.path = '<path>' and t.state = 'ready'`
 select r.run_id, t.path, t.claimed_at, r.cancel_requested_at
   from skein.run r join skein.task t using (run_id)
- where skein.is_checked_v1(r.run_id) and r.cancel_requested_at is not null
+ where skein.is_checked_v1(r.run_id) and skein.is_checked_v1(t.run_id) and r.cancel_requested_at is not null
    and (t.claimed_at > r.cancel_requested_at + interval '1 second' or (t.state = 'ready' and not t.held));
 
 """#),
@@ -2988,7 +2988,7 @@ select s.run_id, s.path, null, s.attempt, p.allowed
  cross join lateral (
    select 1 + coalesce(sum(greatest(m::numeric, 1) - 1), 0) as allowed
      from jsonb_path_query(v.definition::jsonb, '$.**.maxAttempts ? (@.type() == "number")') as m) as p
- where skein.is_checked_v1(s.run_id) and s.attempt > p.allowed;
+ where skein.is_checked_v1(s.run_id) and skein.is_checked_v1(r.run_id) and s.attempt > p.allowed;
 
 """#),
         SQLFile(
