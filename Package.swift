@@ -152,7 +152,7 @@ let package = Package(
             dependencies: ["Simulation", "Schema", "Postgres", "PostgresTestKit", "WorkflowModel"]),
         .testTarget(name: "WorkingTests", dependencies: ["Working", "TaskQueue", "WorkflowModel"]),
         .testTarget(
-            name: "CoordinationTests", dependencies: ["Coordination", "Postgres", "PostgresTestKit", "RunStore", "Telemetry", "WorkflowModel", .log]),
+            name: "CoordinationTests", dependencies: ["Coordination", "Postgres", "PostgresTestKit", "RunStore", "Schema", "Telemetry", "WorkflowModel", .log]),
         .testTarget(
             name: "AdminAPITests",
             dependencies: [

@@ -47,10 +47,11 @@ extension Coordinator {
         let count = configuration.checkedRuns
         var walk = walk
         let from = walk.next
-        let (newest, latest, last, mark) = try await pool.withConnection { connection in
+        let (newest, end, last, mark) = try await pool.withConnection { connection in
             let row = try await connection.query(
                 """
-                select skein.newest_runs_v1($1)::text, skein.newest_runs_v1(1)::text, skein.checked_runs_v1($2::uuid, $1)::text,
+                select skein.newest_runs_v1($1)::text, greatest(skein.newest_runs_v1(1), skein.first_run_id(clock_timestamp()))::text,
+                       skein.checked_runs_v1($2::uuid, $1)::text,
                        -- Nothing is under way, nothing was claimed since, and no run was added.
                        case when not exists (select from skein.run)
                             then (select last_value from skein.fence_sequence) || ' ' || coalesce(skein.newest_runs_v1(1)::text, '') end
@@ -65,8 +66,8 @@ extension Coordinator {
             CheckSample(first: first, last: last, rows: count, timeout: Self.longestCheck)
         }
         // When all runs are among the newest, there is nothing to walk through. What is submitted from now on has its turn in a later round: it may be a
-        // million runs. Only the walk's end is open, for rows of runs that are not there.
-        let samples = newest == nil ? [sample(nil, nil)] : [sample(newest, latest), sample(from, last)]
+        // million runs.
+        let samples = newest == nil ? [sample(nil, end)] : [sample(newest, end), sample(from, last ?? end)]
         let all = EmbeddedSQL.checks
         let checks = Array(all[walk.firstCheck...] + all[..<walk.firstCheck])
         var done = 0

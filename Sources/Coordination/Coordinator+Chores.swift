@@ -69,17 +69,18 @@ extension Coordinator {
 
     private static let mostReapedAtOnce: Int32 = 500
 
-    // Marks the sessions dead whose leases have run out, and says when the next one may, whether there is a mark and one whose time has come, and whether
-    // the database is on a timeline that nobody has seen. In one statement: an idle coordinator asks every few seconds. Sessions that it has just marked
-    // still count as living, so the next look comes soon.
     private static let markDead: SQL = """
-        select case when extract(epoch from clock_timestamp() - pg_postmaster_start_time()) > $1 then skein.mark_dead_sessions_v1() else 0 end, next.*
-          from (select extract(epoch from min(lease_until) - clock_timestamp())::double precision,
-                       exists (select from skein.low_water), exists (select from skein.low_water where look_at <= clock_timestamp()),
-                       not exists (
-                         select from skein.cluster_epoch
-                          where timeline = skein.timeline() and system_identifier = (select system_identifier from pg_control_system()))
-                  from skein.worker_session where dead_at is null) as next
+        select case when extract(epoch from clock_timestamp() - pg_postmaster_start_time()) > $1 then skein.mark_dead_sessions_v1() else 0 end
+        """
+
+    // When the next lease may run out, whether there is a mark and one whose time has come, and whether the database is on a timeline that nobody has seen.
+    private static let nextReaping: SQL = """
+        select extract(epoch from min(lease_until) - clock_timestamp())::double precision,
+               exists (select from skein.low_water), exists (select from skein.low_water where look_at <= clock_timestamp()),
+               not exists (
+                 select from skein.cluster_epoch
+                  where timeline = skein.timeline() and system_identifier = (select system_identifier from pg_control_system()))
+          from skein.worker_session where dead_at is null
         """
 
     // Nobody is declared dead before one full lease has passed since the server began and since this coordinator could look. The timeline is
@@ -93,14 +94,14 @@ extension Coordinator {
             pause = configuration.reapInterval
             do {
                 let grace = clock.now - since < configuration.lease
-                let (next, lost) = try await pool.withConnection { connection in
+                let (dead, lost, next) = try await pool.withConnection { connection in
                     let answers = try await connection.pipeline([
                         (Self.markDead, [.double(grace ? .infinity : self.configuration.lease.seconds)]),
                         ("select skein.reap_tasks_v1($1)", [.int32(Self.mostReapedAtOnce)]),
+                        (Self.nextReaping, []),
                     ])
-                    return (answers[0][0], answers[1][0].int32(0))
+                    return (answers[0][0].int32(0), answers[1][0].int32(0), answers[2][0])
                 }
-                let dead = next.int32(0)
                 if dead > 0 {
                     metrics.count(.sessionsExpired, by: Int(dead))
                     log.notice("Worker sessions are dead: their leases ran out", metadata: [.count: "\(dead)"])
@@ -109,17 +110,17 @@ extension Coordinator {
                     metrics.count(.tasksExpired, by: Int(lost))
                     wakeFolds()
                 }
-                if next.bool(4) {
+                if next.bool(3) {
                     let voided = try await pool.withConnection { try await $0.query("select skein.check_epoch_v1()")[0].int32(0) }
                     if voided > 0 { log.warning("The timeline changed: every lease is void", metadata: [.count: "\(voided)"]) }
                     pause = .zero
                     continue
                 }
-                if next.bool(2) { nearMarksWakeup.signal() }
-                if next.bool(3) { marksWakeup.signal() }
+                if next.bool(1) { nearMarksWakeup.signal() }
+                if next.bool(2) { marksWakeup.signal() }
                 // No lease runs out before it says so; a worker that comes meanwhile may have a short one.
-                if lost == 0, !next.bool(2), !grace {
-                    pause = max(pause, min(next.doubleOrNull(1).map { .seconds($0) } ?? .zero, configuration.pollInterval))
+                if lost == 0, !next.bool(1), !grace {
+                    pause = max(pause, min(next.doubleOrNull(0).map { .seconds($0) } ?? .zero, configuration.pollInterval))
                 }
             } catch {
                 // After an outage everybody gets a full lease to come back.

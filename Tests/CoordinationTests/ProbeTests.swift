@@ -4,6 +4,7 @@
 import Logging
 import Postgres
 import PostgresTestKit
+import Schema
 import Telemetry
 import Testing
 import WorkflowModel
@@ -26,15 +27,16 @@ struct ProbeTests {
         let coordinator = Coordinator(CoordinatorConfiguration(database: database.configuration, checkedRuns: 1), pool: pool, log: log)
         func stuck() -> Double? { coordinator.metrics.value(of: .invariantViolations, "I35") }
 
-        // The first check waits, and so long that later ones look at what is there by then.
+        // The first check waits, and so long that the next one looks at what is there by then.
         let locker = try await database.connect()
-        try await locker.script("begin; lock table skein.step in access exclusive mode")
-        async let first = coordinator.probe(Coordinator.ProbeWalk())
+        try await locker.script("begin; lock table skein.cluster_epoch in access exclusive mode")
+        let start = Coordinator.ProbeWalk(firstCheck: try #require(EmbeddedSQL.checks.firstIndex { $0.name.hasPrefix("I34") }))
+        async let first = coordinator.probe(start)
         try await waitUntil("the first check waits") {
             try await connection.query(
                 """
                 select from pg_locks l join pg_stat_activity a using (pid)
-                 where not l.granted and l.relation = 'skein.step'::regclass and a.xact_start < clock_timestamp() - interval '300 ms'
+                 where not l.granted and l.relation = 'skein.cluster_epoch'::regclass and a.datname = current_database() and a.xact_start < clock_timestamp() - interval '300 ms'
                 """
             ).count == 1
         }
@@ -43,9 +45,9 @@ struct ProbeTests {
             insert into skein.run (run_id, namespace_id, version_id, submitted_at, input) values (skein.new_run_id(), 1, 1, clock_timestamp(), '{}');
             commit
             """)
-        let walk = try await first
+        _ = try await first
         #expect(stuck() == 0)
-        _ = try await coordinator.probe(walk)
+        _ = try await coordinator.probe(start)
         #expect(stuck() == 1)
         await locker.close()
         await connection.close()

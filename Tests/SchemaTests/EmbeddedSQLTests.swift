@@ -135,16 +135,16 @@ struct ChecksTests {
                 insert into skein.step (run_id, path, seq, namespace_id, step_index, status, attempt, losses, session_id, fence, started_at, finished_at)
                 select c.run_id, s.path, s.seq, 1, s.step_index, 'succeeded', 1, 0, s.session_id, s.fence, clock_timestamp(), clock_timestamp()
                   from copied c cross join skein.step s where s.run_id = '\(InvariantTests.ended)';
-                truncate copied;
-                insert into copied select skein.new_run_id() from generate_series(1, 2000);
-                insert into skein.run (run_id, namespace_id, version_id, history_length, live, submitted_at, input)
-                select run_id, 1, 1, 1, 1, clock_timestamp(), '{}' from copied;
-                insert into skein.task (run_id, path, namespace_id, queue_id, version_id, step_index, ready_at, input)
-                select run_id, 'a', 1, 1, 1, 0, clock_timestamp(), '{}' from copied;
-                update skein.run set paused_at = clock_timestamp(), paused_by = run_id, history_length = 2 where run_id in (select run_id from copied);
-                update skein.task set held = true where run_id in (select run_id from copied);
+                create temp table living as
+                select skein.new_run_id() as run_id, case n % 2 when 0 then 'paused' else 'cancel_requested' end as kind from generate_series(1, 2000) as n;
+                insert into skein.run (run_id, namespace_id, version_id, history_length, live, submitted_at, input, paused_at, paused_by, cancel_requested_at)
+                select run_id, 1, 1, 2, 1, clock_timestamp(), '{}', case kind when 'paused' then clock_timestamp() end,
+                       case kind when 'paused' then run_id end, case kind when 'paused' then null else clock_timestamp() end
+                  from living;
+                insert into skein.task (run_id, path, namespace_id, queue_id, version_id, step_index, ready_at, input, held)
+                select run_id, 'a', 1, 1, 1, 0, clock_timestamp(), '{}', true from living;
                 insert into skein.run_event (run_id, seq, namespace_id, kind, at, actor, body)
-                select run_id, 2, 1, 'paused', clock_timestamp(), 'test', '{}' from copied;
+                select run_id, 2, 1, kind, clock_timestamp(), 'test', '{}' from living;
                 analyze
                 """)
         let counter = SQLFile(
@@ -166,6 +166,7 @@ struct ChecksTests {
             for check in EmbeddedSQL.checks {
                 let results = try #require(
                     try await Checks.probe(connection, checks: [counter, check, counter], of: sample, patience: .seconds(30)))
+                try #require(results.count == 3, "\(check.name): \(results)")
                 let reads = try [0, 2].map { try #require(Int(results[$0].rows[0].filter(\.isNumber))) }
                 #expect(results[1].isGood && reads[1] - reads[0] < 1000, "\(check.name) reads \(reads[1] - reads[0]): \(results[1])")
             }
