@@ -88,12 +88,12 @@ extension BenchCluster {
     private static let servedQueue = "(select queue_id from skein.queue where name = 'default' limit 1)"
 
     private func copy(
-        _ template: String, _ count: Int, run: [String: String] = [:], task: [String: String] = [:], then statement: String = "select"
+        _ template: String, _ count: Int, run: [String: String] = [:], task: [String: String] = [:], then statement: String? = nil
     ) async throws {
         // Whoever looks at the invariants meanwhile sees no run without its task, and none that is paused without a record of it.
         try await execute("begin")
         try await copy(template, ids: "select skein.new_run_id() from generate_series(1, \(count))", into: [("run", run), ("task", task)])
-        try await execute(statement)
+        if let statement { try await execute(statement) }
         try await execute("commit")
     }
 

@@ -36,7 +36,8 @@ struct ProbeTests {
             try await connection.query(
                 """
                 select from pg_locks l join pg_stat_activity a using (pid)
-                 where not l.granted and l.relation = 'skein.cluster_epoch'::regclass and a.datname = current_database() and a.xact_start < clock_timestamp() - interval '300 ms'
+                 where not l.granted and l.relation = 'skein.cluster_epoch'::regclass and a.datname = current_database()
+                   and a.xact_start < clock_timestamp() - interval '300 ms'
                 """
             ).count == 1
         }

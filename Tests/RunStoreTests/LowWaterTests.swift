@@ -67,7 +67,7 @@ struct LowWaterTests {
         let tasks = try await cluster.claim(session)
         #expect(tasks.map(\.key.runID) == [runs[1], runs[2]])
         try await cluster.settle(session, tasks)
-        func age() async throws {
+        func putBelow() async throws {
             for (run, age) in [(runs[1], 17), (runs[2], 60)] {
                 _ = try await cluster.connection.query(
                     SQL("update skein.task set settled_at = clock_timestamp() - interval '\(age) s' where run_id = '\(run)'"))
@@ -75,10 +75,10 @@ struct LowWaterTests {
             _ = try await cluster.connection.query("delete from skein.low_water where kind = 'settled'")
             try await put("settled", 15, on: cluster)
         }
-        try await age()
+        try await putBelow()
         #expect(try await cluster.fold().ended[.succeeded] ?? 0 == 0)
         // A fold that takes unusually long moves its mark.
-        try await age()
+        try await putBelow()
         #expect(try await cluster.count("select skein.look_just_below_marks_v1(interval '5 seconds')") == 1)
         #expect(try await cluster.fold().ended[.succeeded] == 1)
         #expect(try await cluster.status(of: runs[1]) == "succeeded")

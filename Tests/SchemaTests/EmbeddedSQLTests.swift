@@ -122,6 +122,23 @@ struct ChecksTests {
         #expect(try await Checks.run(connection, checks: [gaps])[0].rows.count == 1)
     }
 
+    @Test("a new run's id is a UUIDv7 of the database's time")
+    func runIDs() async throws {
+        let database = try await TestDatabase.create()
+        let connection = try await database.connect()
+        let ids = try await connection.query(
+            """
+            select id::text, id between skein.first_run_id(begun) and skein.first_run_id(clock_timestamp() + interval '1 ms')
+              from (select clock_timestamp() as begun offset 0) as b
+                   cross join lateral (select skein.new_run_id() as id from generate_series(1, 1000) where begun is not null offset 0) as i
+            """)
+        #expect(Set(ids.map { $0.text(0) }).count == 1000)
+        #expect(ids.allSatisfy { $0.bool(1) && $0.text(0).wholeMatch(of: /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/) != nil })
+        // Each variant there is, so its bits are random where they may be.
+        #expect(Set(ids.map { $0.text(0).split(separator: "-")[3].prefix(1) }).count == 4)
+        await connection.close()
+    }
+
     @Test("what a probe reads does not grow with the number of runs")
     func probeReads() async throws {
         let database = try await TestDatabase.create()
